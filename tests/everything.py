@@ -27,7 +27,12 @@ def pytest(report: str, *arguments: str) -> list[str]:
 
 
 # xdist shares out whole files; notebooks run one after another, so that each has both cores and its bill stays true.
-NBVAL = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with=tests/notebooks/sanitize.cfg", "--nbval-cell-timeout=300"]
+NBVAL = [
+    "--nbval",
+    "--nbval-current-env",
+    "--nbval-sanitize-with=tests/notebooks/sanitize.cfg",
+    "--nbval-cell-timeout=300",
+]
 STAGES = {
     "lint": [[PYTHON, "-m", "ruff", "check", "."], [PYTHON, "-m", "ruff", "format", "--check", "."]],
     "unit": [pytest("unit", "tests", *[f"--ignore={path}" for path in ELSEWHERE], "-q", "-n", "2", "--dist=loadfile")],

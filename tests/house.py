@@ -29,8 +29,39 @@ UNWANTED_PACKAGES = {"robot", "minijepa_robot", "torchvision", "timm", "torchcod
 JUNK_DRAWERS = {"utils", "util", "helpers", "helper", "misc", "common", "registry"}
 GLOBAL_SEEDS = {"torch.manual_seed", "torch.cuda.manual_seed", "torch.cuda.manual_seed_all", "torch.random.manual_seed"}
 GLOBAL_SEEDS |= {"np.random.seed", "numpy.random.seed", "random.seed"}
-NOT_VERBS = {"a", "an", "the", "this", "that", "these", "it", "its", "one", "some", "class", "function", "method", "module"}
-NOT_VERBS |= {"helper", "see", "note", "todo", "simple", "new", "our", "my", "we", "you", "if", "when", "for", "in", "of"}
+NOT_VERBS = {
+    "a",
+    "an",
+    "the",
+    "this",
+    "that",
+    "these",
+    "it",
+    "its",
+    "one",
+    "some",
+    "class",
+    "function",
+    "method",
+    "module",
+}
+NOT_VERBS |= {
+    "helper",
+    "see",
+    "note",
+    "todo",
+    "simple",
+    "new",
+    "our",
+    "my",
+    "we",
+    "you",
+    "if",
+    "when",
+    "for",
+    "in",
+    "of",
+}
 NOUN_ENDINGS = ("tion", "sion", "ness", "ity", "ance", "ence", "ism")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -119,7 +150,9 @@ def no_print(source: Source) -> list[str]:
 
 
 def no_global_seed(source: Source) -> list[str]:
-    return [f"{source.path}:{line} calls {name}: pass a torch.Generator" for line, name in calls(source) if name in GLOBAL_SEEDS]
+    return [
+        f"{source.path}:{line} calls {name}: pass a torch.Generator" for line, name in calls(source) if name in GLOBAL_SEEDS
+    ]
 
 
 def no_import_time_effect(source: Source) -> list[str]:
