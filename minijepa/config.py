@@ -1,0 +1,104 @@
+"""Sizes of the networks, as frozen dataclasses with the released presets.
+
+A config is plain data: it can be printed, compared, saved beside the weights and changed with
+``dataclasses.replace``. The numbers of the presets are those of facebookresearch/vjepa2
+``src/models/vision_transformer.py`` and ``configs/train``.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+RopeForm = Literal["tiled", "textbook"]
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Describe a video encoder; the default is the released ViT-L/16."""
+
+    width: int = 1024  # d, channels of a token
+    depth: int = 24  # transformer blocks
+    heads: int = 16  # ViT-g has 22, which the shapes of its weights cannot reveal
+    mlp_ratio: float = 4.0  # hidden width of the MLP / width; 48/11 in ViT-g
+    patch: int = 16  # pixels, side of a square patch
+    tubelet: int = 2  # frames in one token
+    rope: RopeForm = "tiled"  # "tiled": as released; "textbook": orthogonal, as in V-JEPA 2.1
+    rope_base: float = 10_000.0  # slowest wavelength of the rotary positions / 2 pi
+
+    def __post_init__(self) -> None:
+        require_heads_divide("EncoderConfig", self.width, self.heads)
+
+    @property
+    def hidden(self) -> int:
+        """Give the hidden width of the MLP."""
+        return int(self.width * self.mlp_ratio)
+
+    @classmethod
+    def tiny(cls) -> "EncoderConfig":
+        """Return the encoder that learns toy clips of 32 px within minutes on a laptop (0.2 M parameters)."""
+        return cls(64, 3, 2, patch=8, rope="textbook", rope_base=100.0)
+
+    @classmethod
+    def small(cls) -> "EncoderConfig":
+        """Return a small ViT/16 for experiments on one machine (192 x 6, 3 heads)."""
+        return cls(192, 6, 3)
+
+    @classmethod
+    def vit_b(cls) -> "EncoderConfig":
+        """Return ViT-B/16 (86 M parameters); not released with V-JEPA 2."""
+        return cls(768, 12, 12)
+
+    @classmethod
+    def vit_l(cls) -> "EncoderConfig":
+        """Return the released ViT-L/16 (304 M parameters)."""
+        return cls(1024, 24, 16)
+
+    @classmethod
+    def vit_h(cls) -> "EncoderConfig":
+        """Return the released ViT-H/16 (632 M parameters, heads 80 wide)."""
+        return cls(1280, 32, 16)
+
+    @classmethod
+    def vit_g(cls) -> "EncoderConfig":
+        """Return the released ViT-g/16 (1,012 M parameters, 22 heads 64 wide)."""
+        return cls(1408, 40, 22, mlp_ratio=48 / 11)
+
+    @classmethod
+    def vit_g_384(cls) -> "EncoderConfig":
+        """Return the released ViT-g/16 of the 384-px cooldown: the same network on a 24 x 24 patch grid."""
+        return cls.vit_g()
+
+
+@dataclass(frozen=True)
+class PredictorConfig:
+    """Describe a masked predictor; the default is the released one for ViT-L."""
+
+    encoder_width: int = 1024  # width of the context tokens that come in
+    width: int = 384  # width inside the predictor
+    depth: int = 12  # transformer blocks
+    heads: int = 12  # 32 channels a head
+    mask_tokens: int = 10  # learned queries; one is chosen a call, the released training used only token 0
+    rope: RopeForm = "tiled"  # as in the encoder
+    rope_base: float = 10_000.0  # as in the encoder
+    output_width: int | None = None  # width of the predictions; None: encoder_width (pixels need another)
+
+    def __post_init__(self) -> None:
+        require_heads_divide("PredictorConfig", self.width, self.heads)
+
+    @classmethod
+    def released(cls, encoder: EncoderConfig) -> "PredictorConfig":
+        """Return the released predictor (384 x 12, 22 M parameters) for an encoder."""
+        return cls(encoder.width, rope=encoder.rope, rope_base=encoder.rope_base)
+
+    @classmethod
+    def tiny(cls) -> "PredictorConfig":
+        """Return the toy predictor that goes with ``EncoderConfig.tiny``."""
+        return cls(64, 48, 2, 2, mask_tokens=2, rope="textbook", rope_base=100.0)
+
+
+def require_heads_divide(name: str, width: int, heads: int) -> None:
+    """Raise ValueError unless the heads share the width evenly and leave 6 channels for three rotary axes."""
+    if heads < 1 or width % heads or width // heads < 6:
+        raise ValueError(
+            f"{name}: expected a width that is a multiple of heads with at least 6 channels a head, "
+            f"got width={width}, heads={heads}; change one of the two"
+        )
