@@ -1,4 +1,4 @@
-"""Draw the pictures under book/_static again: `python book/draw.py`, needed only when minijepa.show.dataflow has changed."""
+"""Draw the pictures under book/_static again: `python book/draw.py`, when minijepa.show.dataflow has changed."""
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Solid:
-    """A block of h x w columns seen in cabinet projection, each column split into t pieces along the depth."""
+    """Place a block of h x w columns in cabinet projection, each column split into t pieces along the depth."""
 
     corner: Point  # lower left of the front face, in canvas units
     side: float  # width and height of the front face
@@ -64,13 +64,11 @@ def box(axes: Axes, centre: Point, size: Point, colour: str, title: str, note: s
     if not note:
         words(axes, centre, title, text, size=9.5, bold=True)
         return
-    words(axes, (centre[0], centre[1] + 1.9), title, text, size=11, bold=True)
+    words(axes, (centre[0], centre[1] + 1.9), title, text, size=11.0, bold=True)
     words(axes, (centre[0], centre[1] - 1.7), note, text, size=9.5)
 
 
-def words(
-    axes: Axes, at: Point, text: str, colour: str, size: float, bold: bool = False, align: str = "center"
-) -> None:
+def words(axes: Axes, at: Point, text: str, colour: str, size: float, bold: bool = False, align: str = "center") -> None:
     """Write a line or two around a point of the canvas.
 
     Args:
@@ -99,9 +97,7 @@ def arrow(axes: Axes, points: list[Point], colour: str, lit: bool, dashed: bool 
     path = Path(*_rounded(points, 1.6))
     style = (0, (2.2, 1.8)) if dashed else "solid"
     shade = colour if lit else fade(colour, 0.72)
-    axes.add_patch(
-        PathPatch(path, fill=False, edgecolor=shade, linewidth=2.0, linestyle=style, capstyle="butt", zorder=3)
-    )
+    axes.add_patch(PathPatch(path, fill=False, edgecolor=shade, linewidth=2.0, linestyle=style, capstyle="butt", zorder=3))
     (x0, y0), (x1, y1) = points[-2:]
     length = np.hypot(x1 - x0, y1 - y0)
     tail = x1 - 0.3 * (x1 - x0) / length, y1 - 0.3 * (y1 - y0) / length
@@ -111,7 +107,7 @@ def arrow(axes: Axes, points: list[Point], colour: str, lit: bool, dashed: bool 
     axes.add_patch(head)
 
 
-def _rounded(points: list[Point], radius: float) -> tuple[list[Point], list[int]]:
+def _rounded(points: list[Point], radius: float) -> tuple[list[Point], list[np.uint8]]:
     vertices, codes = [points[0]], [Path.MOVETO]
     for before, here, after in zip(points, points[1:], points[2:]):
         vertices += [_towards(here, before, radius), here, _towards(here, after, radius)]

@@ -1,6 +1,7 @@
 """One look for every figure: rcParams, and a fixed colour for each actor of the story."""
 
 import io
+from contextlib import AbstractContextManager
 from typing import Final
 
 import matplotlib
@@ -55,7 +56,7 @@ def colour(name: str) -> str:
 
 
 class Picture(Figure):
-    """A figure that a notebook shows once, as the value of a cell, whether or not pyplot was imported."""
+    """Show itself once in a notebook, as the value of a cell, whether or not pyplot was imported."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -63,17 +64,21 @@ class Picture(Figure):
         return buffer.getvalue()
 
 
-def canvas(size: tuple[float, float] = (8.0, 3.6), rows: int = 1, cols: int = 1) -> tuple[Picture, np.ndarray]:
-    """Make an empty figure in the house style, whatever the rcParams are.
+def house_style() -> AbstractContextManager[None]:
+    """Return a context, also usable as a decorator `@house_style()`, that draws in the house style and then restores."""
+    return matplotlib.rc_context(_lines() | _text())
+
+
+def canvas(size: tuple[float | int, float | int] = (8.0, 3.6), rows: int = 1, cols: int = 1) -> tuple[Picture, np.ndarray]:
+    """Make an empty figure that a notebook shows as the value of a cell.
 
     Args:
         size: width and height in inches.
         rows, cols: number of axes.
     Returns: the figure and its axes as an array (rows, cols).
     """
-    with matplotlib.rc_context(_lines() | _text()):
-        figure = Picture(figsize=size)
-        return figure, figure.subplots(rows, cols, squeeze=False)
+    figure = Picture(figsize=size)
+    return figure, figure.subplots(rows, cols, squeeze=False)
 
 
 def use_style() -> None:
@@ -90,7 +95,7 @@ def _text() -> dict[str, object]:
         "mathtext.fontset": "dejavusans",
         "font.size": 11,
         "axes.titlesize": 12,
-        "axes.titleweight": "semibold",
+        "axes.titleweight": "bold",
         "axes.titlelocation": "left",
         "axes.titlepad": 9,
         "axes.labelsize": 11,
