@@ -8,9 +8,10 @@ file is opened, read and closed in one process: a decord reader that lives over 
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,10 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from minijepa.data.video_error import VideoError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 Backend = Literal["auto", "decord", "pyav"]
 
@@ -52,7 +57,7 @@ class Timeline:
 
 
 def read_timeline(path: str | os.PathLike) -> Timeline:
-    """Read the time stamps of every frame, by walking the packets of the first video stream.
+    """Read the time stamps of every frame, by walking the packets of the video stream.
 
     Args:
         path: a video file.
@@ -64,21 +69,14 @@ def read_timeline(path: str | os.PathLike) -> Timeline:
         VideoError: missing, empty, a folder, no video file, no video stream, no frame, or cut off.
     """
     path = _existing(path)
-    try:
-        with _pyav(path) as container:
-            stream = _video_stream(path, container)
-            packets = [(p.pts, p.dts, p.is_keyframe) for p in container.demux(stream) if p.size and not p.is_discard]
-            promised, tick, form = stream.frames, float(stream.time_base), container.format.name
-    except OSError as error:  # the base of PyAV's errors about files
-        raise VideoError.about(path, f"is not a video that can be read ({error})", _HEALTHY) from error
-    if not packets:
-        raise VideoError.about(path, "holds a video stream without a frame", _HEALTHY)
-    if len(packets) < promised:
-        raise VideoError.about(path, f"is cut off: {len(packets)} of {promised} frames are there", _HEALTHY)
-    if any(pts is None for pts, _, _ in packets):
-        raise VideoError.about(path, "holds frames without a time stamp", _HEALTHY)
-    keys = sorted((pts, pts if dts is None else dts) for pts, dts, key in packets if key)
-    return Timeline(path, tuple(sorted(pts for pts, _, _ in packets)), tuple(keys), tick, form)
+    with _opened(path) as (container, stream):
+        packets = [(p.pts, p.dts, p.is_keyframe) for p in container.demux(stream) if p.size and not p.is_discard]
+        if any(pts is None for pts, _, _ in packets):
+            raise VideoError.about(path, "holds frames without a time stamp", _HEALTHY)
+        stamps, tick = sorted(pts for pts, _, _ in packets), float(stream.time_base)
+        _check_whole(path, container, stream, stamps, tick)
+        keys = sorted((pts, pts if dts is None else dts) for pts, dts, key in packets if key)
+        return Timeline(path, tuple(stamps), tuple(keys), tick, container.format.name)
 
 
 def decode(
@@ -115,7 +113,9 @@ def _existing(path: str | os.PathLike) -> str:
     if not place.exists():
         raise VideoError.about(place, "does not exist", f"check the spelling and the folder (you are in {Path.cwd()})")
     if not place.is_file():
-        raise VideoError.about(place, "is not a file", "name one video file; minijepa.data.VideoFiles takes a folder")
+        raise VideoError.about(
+            place, "is not a file", "name one video file; minijepa.data.video_files.VideoFiles takes a folder"
+        )
     if place.stat().st_size == 0:
         raise VideoError.about(place, "is empty (0 bytes)", "fetch or write it again")
     return str(place)
@@ -149,6 +149,7 @@ def _decode_with_decord(timeline: Timeline, indices: list[int]) -> np.ndarray:
     try:
         import decord  # no wheel for arm64 and macOS
 
+        decord.logging.set_level(decord.logging.QUIET)  # what goes wrong is told by the exception
         reader = decord.VideoReader(timeline.path, num_threads=1)
         if len(reader) == len(timeline):
             return reader.get_batch(indices).asnumpy()
@@ -164,12 +165,7 @@ def _decord_cannot(timeline: Timeline, reason: str) -> VideoError:
 def _decode_with_pyav(timeline: Timeline, indices: list[int]) -> np.ndarray:
     """Read (f, H, W, 3) through PyAV, one pass over the wanted stamps in increasing order."""
     wanted = sorted({timeline.ticks[i] for i in indices})
-    found: dict[int, np.ndarray] = {}
-    try:
-        for stamp, picture in _pictures(timeline, wanted):
-            found[stamp] = picture
-    except (OSError, ValueError) as error:
-        raise VideoError.about(timeline.path, f"cannot be decoded ({error})", _HEALTHY) from error
+    found = dict(_pictures(timeline, wanted))
     missing = [stamp for stamp in wanted if stamp not in found]
     if missing:
         when = (missing[0] - timeline.ticks[0]) * timeline.tick
@@ -179,43 +175,47 @@ def _decode_with_pyav(timeline: Timeline, indices: list[int]) -> np.ndarray:
 
 
 def _pictures(timeline: Timeline, wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """Walk the file from key frame to key frame and yield the pictures at the wanted stamps.
-
-    The decoder runs on while the next wanted frame belongs to the same key frame, and jumps otherwise.
-    """
+    """Jump to the key frame before each group of wanted stamps, decode on, and yield the wanted pictures."""
     starts = [pts for pts, _ in timeline.keys]
     groups: dict[int, set[int]] = {}
     for stamp in wanted:
-        groups.setdefault(bisect_right(starts, stamp) - 1, set()).add(stamp)
-    with _pyav(timeline.path) as container:
-        stream = container.streams.best("video")
+        groups.setdefault(max(0, bisect_right(starts, stamp) - 1), set()).add(stamp)
+    with _opened(timeline.path) as (container, stream):
         for key, stamps in groups.items():
-            if key > 0:  # the stamp of decoding: in mp4 the index is sorted by it
+            if key > 0:  # by the stamp of decoding, for that is how the index of an mp4 is sorted
                 container.seek(timeline.keys[key][1], stream=stream)
-            elif key < 0 or len(groups) > 1:
-                container.seek(timeline.ticks[0], stream=stream)
-            yield from _until(container, stream, stamps)
+            for frame in container.decode(stream):
+                if frame.pts in stamps:
+                    yield frame.pts, frame.to_ndarray(format="rgb24")
+                if frame.pts is not None and frame.pts >= max(stamps):
+                    break
 
 
-def _until(container, stream, stamps: set[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode on until every one of `stamps` was met or passed."""
-    last = max(stamps)
-    for frame in container.decode(stream):
-        if frame.pts in stamps:
-            yield frame.pts, frame.to_ndarray(format="rgb24")
-        if frame.pts is not None and frame.pts >= last:
-            return
-
-
-def _pyav(path: str):
-    """Open a file with PyAV, quietly and on one thread."""
+@contextmanager
+def _opened(path: str) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """Open a file with PyAV on one thread, give it and its video stream, and turn PyAV's errors into ours."""
     import av  # heavy; loaded when a video is read, not when minijepa is imported
 
-    return av.open(path)
+    try:
+        with av.open(path, metadata_errors="ignore") as container:
+            stream = container.streams.best("video")  # decord's choice too, where a cover picture is a second one
+            if stream is None:
+                kinds = ", ".join(sorted({other.type for other in container.streams})) or "no stream at all"
+                raise VideoError.about(path, f"holds no video ({kinds})", "give a file with a video stream")
+            stream.codec_context.thread_count = 1
+            yield container, stream
+    except av.FFmpegError as error:
+        raise VideoError.about(path, f"cannot be read as video ({error.strerror})", _HEALTHY) from error
 
 
-def _video_stream(path: str, container):
-    if not container.streams.video:
-        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
-        raise VideoError.about(path, f"holds no video ({', '.join(kinds)})", "give a file with a video stream")
-    return container.streams.best("video")  # decord's choice too, where a cover picture is a second stream
+def _check_whole(path: str, container: "InputContainer", stream: "VideoStream", stamps: list[int], tick: float) -> None:
+    """Compare the frames that are there with what the head of the file promised."""
+    if not stamps:
+        raise VideoError.about(path, "holds a video stream without a frame", _HEALTHY)
+    if len(stamps) < stream.frames:
+        raise VideoError.about(path, f"is cut off: {len(stamps)} of {stream.frames} frames are there", _HEALTHY)
+    # webm counts no frames, only time; beside sound, which may be the longer one, time tells nothing
+    if not stream.frames and container.duration and len(container.streams) == 1:
+        promised, there = container.duration / 1e6, stamps[-1] * tick  # seconds; 1e6 is FFmpeg's AV_TIME_BASE
+        if promised - there > max(1.0, 0.1 * promised):
+            raise VideoError.about(path, f"is cut off: {there:.1f} of {promised:.1f} seconds are there", _HEALTHY)

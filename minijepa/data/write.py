@@ -34,6 +34,8 @@ def write_clip(path: str | os.PathLike, video: UInt8[Tensor, "c f H W"], fps: fl
         VideoError: wrong clip, suffix, fps or folder, or the encoder refused.
     """
     require_clip(video, "write_clip")
+    import av  # heavy; loaded when a clip is written, not when minijepa is imported
+
     path = Path(path)
     _check_target(path, fps)
     if path.suffix.lower() == ".mp4":
@@ -42,7 +44,7 @@ def write_clip(path: str | os.PathLike, video: UInt8[Tensor, "c f H W"], fps: fl
     try:
         _encode(beside, *FORMATS[path.suffix.lower()], _pictures(video), Fraction(fps).limit_denominator(1001), quality)
         os.replace(beside, path)
-    except (OSError, ValueError) as error:  # PyAV's errors are both
+    except (av.FFmpegError, OSError) as error:
         raise VideoError.about(path, f"could not be written ({error})", "check the folder and the disk") from error
     finally:
         beside.unlink(missing_ok=True)
@@ -73,7 +75,7 @@ def _pictures(video: Tensor) -> ndarray:
 
 
 def _encode(path: Path, container: str, encoder: str, pictures: ndarray, fps: Fraction, quality: int) -> None:
-    import av  # heavy; loaded when a clip is written, not when minijepa is imported
+    import av
     from av.video.reformatter import ColorRange, Colorspace
 
     options = {"crf": str(quality)} | ({"b": "0"} if encoder == "libvpx-vp9" else {})
