@@ -22,7 +22,7 @@ bench: $(READY)
 
 book: $(READY)
 	@command -v npm >/dev/null || { echo "npm is missing: $(HELP)"; exit 1; }
-	$(MAKE) -C book PY=$(abspath $(PY))
+	PYTHONPATH=. $(PY) book/build.py
 
 install: $(READY)
 
