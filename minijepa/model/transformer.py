@@ -4,7 +4,7 @@ Implements ``Block``, ``RoPEAttention`` and ``MLP`` of facebookresearch/vjepa2 `
 under the same parameter names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from einops import rearrange
@@ -85,7 +85,7 @@ class Block(nn.Module):
 
 
 def run_blocks(
-    blocks: Sequence[Block], x: Float[Tensor, "b n d"], rotary: Rotary, recompute: bool = False
+    blocks: Iterable[Block], x: Float[Tensor, "b n d"], rotary: Rotary, recompute: bool = False
 ) -> list[Float[Tensor, "b n d"]]:
     """Return the output of every block in order; ``recompute`` trades a second forward for activation memory."""
     outputs = []
@@ -95,7 +95,7 @@ def run_blocks(
     return outputs
 
 
-def initialise(module: nn.Module, blocks: Sequence[Block], generator: torch.Generator | None = None) -> None:
+def initialise(module: nn.Module, blocks: Iterable[Block], generator: torch.Generator | None = None) -> None:
     """Fill a network as the official code does; nothing happens on the meta device.
 
     Weights are normal with std 0.02 (truncated at +-2.0, which is 100 std), biases 0, norms the identity; the

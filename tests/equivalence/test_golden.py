@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from golden import case, data, fill, output
+from tests.equivalence.golden import case, data, fill, output
 from torch.testing import assert_close
 
 from minijepa.config import EncoderConfig, PredictorConfig
