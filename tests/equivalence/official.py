@@ -86,10 +86,10 @@ def pair(
     encoder: EncoderConfig, predictor: PredictorConfig, crop: int, seed: int = 0
 ) -> tuple[VJEPA2Model, VideoEncoder, MaskedPredictor]:
     """Build transformers' model and ours with the same random weights, in evaluation mode."""
-    theirs = VJEPA2Model(transformers_config(encoder, predictor, crop)).eval()
-    randomise(theirs, seed)
     with torch.device("meta"):
+        theirs = VJEPA2Model(transformers_config(encoder, predictor, crop)).eval()
         ours = VideoEncoder(encoder), MaskedPredictor(predictor)
+    randomise(theirs.to_empty(device="cpu"), seed)
     state = theirs.state_dict()
     ours[0].load_state_dict(our_encoder_weights(state), assign=True)
     ours[1].load_state_dict(our_predictor_weights(state), assign=True)

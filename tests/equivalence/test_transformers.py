@@ -64,11 +64,9 @@ def test_the_outputs_of_every_block(models):
     theirs, encoder, _ = models
     video = clip(FRAMES)
     states = theirs(video.transpose(1, 2), skip_predictor=True, output_hidden_states=True).hidden_states
-    blocks = range(encoder.config.depth)
-    for block, found in zip(blocks, encoder.layers(video, blocks)):
-        # transformers lists the input of every block, and the last output after its norm
-        expected = states[-1] if block == blocks[-1] else theirs.encoder.layernorm(states[block + 1])
-        assert_close(found, expected, **CLOSE)
+    assert len(states) == 1 + encoder.config.depth  # what enters the first block, then what leaves each
+    for state, found in zip(states[1:], encoder.layers(video, range(encoder.config.depth)), strict=True):
+        assert_close(found, theirs.encoder.layernorm(state), **CLOSE)
 
 
 @torch.no_grad()
