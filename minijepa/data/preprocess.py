@@ -17,6 +17,7 @@ from minijepa.data.video_error import VideoError, require_clip
 MEAN = (0.485, 0.456, 0.406)  # ImageNet, red green blue, of pixels in 0..1
 STD = (0.229, 0.224, 0.225)
 
+Range = tuple[float | int, float | int]
 Box = tuple[int, int, int, int]  # top, left, height, width in pixels
 
 
@@ -113,9 +114,9 @@ def training_clip(
     video: UInt8[Tensor, "c f H W"],
     crop: int,
     generator: Generator,
-    scale: tuple[float, float] = (0.3, 1.0),
-    aspect: tuple[float, float] = (0.75, 1.35),
-    flip: float = 0.5,
+    scale: Range = (0.3, 1.0),
+    aspect: Range = (0.75, 1.35),
+    flip: float | int = 0.5,
 ) -> Float[Tensor, "c f S S"]:
     """Cut one random box for the whole clip, stretch it to a square, perhaps mirror it, and normalise.
 
@@ -145,7 +146,7 @@ def training_clip(
     return _standardize(frames.transpose(0, 1))
 
 
-def random_box(height: int, width: int, generator: Generator, scale: tuple[float, float], aspect: tuple[float, float]) -> Box:
+def random_box(height: int, width: int, generator: Generator, scale: Range, aspect: Range) -> Box:
     """Draw a box inside a frame: area uniform, aspect log-uniform, ten tries, then the largest central one.
 
     Args:
@@ -191,7 +192,7 @@ def _short_side(video: Tensor, side: int, antialias: bool) -> Tensor:
     return frames.round_().clamp_(0, 255).to(torch.uint8).transpose(0, 1)
 
 
-def _uniform(low: float, high: float, generator: Generator) -> float:
+def _uniform(low: float | int, high: float | int, generator: Generator) -> float:
     return low + (high - low) * torch.rand((), generator=generator, dtype=torch.float64).item()
 
 

@@ -78,7 +78,7 @@ def uniform_indices(times: Float[np.ndarray, "n"], frames: int) -> Int[np.ndarra
     return np.clip(np.searchsorted(times, middles + TOLERANCE, side="right") - 1, 0, len(times) - 1).astype(np.int64)
 
 
-def released_stride(video_fps: float, fps: int) -> int:
+def released_stride(video_fps: float | int, fps: int) -> int:
     """Compute the released loader's distance between frames: ceil(video fps) // fps.
 
     Raises:
@@ -132,7 +132,7 @@ def released_indices(
     return np.arange(segments)[:, None] * shift + inside
 
 
-def _starts(end: float, span: float, segments: int, generator: Generator | None) -> np.ndarray:
+def _starts(end: float, span: float | int, segments: int, generator: Generator | None) -> np.ndarray:
     """Give the start of each clip in seconds: (segments,)."""
     part = end / segments
     if part >= span:
@@ -150,7 +150,7 @@ def _released_start(room: int, generator: Generator | None) -> int:
     return 0 if generator is None else int(torch.randint(room, (), generator=generator))
 
 
-def _check_numbers(frames: int, rate: float, segments: int) -> None:
+def _check_numbers(frames: int, rate: float | int, segments: int) -> None:
     if frames < 1 or rate <= 0 or segments < 1:
         wrong = f"expected positive frames, rate and segments, got {frames}, {rate}, {segments}"
         raise VideoError.about("clip sampling", wrong, "give numbers above 0")

@@ -12,7 +12,7 @@ from typing import Literal
 from jaxtyping import UInt8
 from torch import Generator, Tensor
 
-from minijepa.data.decode import Backend, Timeline, decode, read_timeline
+from minijepa.data.decode import Backend, decode
 from minijepa.data.preprocess import (
     denormalize,
     evaluation_clip,
@@ -22,6 +22,7 @@ from minijepa.data.preprocess import (
     training_clip,
 )
 from minijepa.data.sampling import released_indices, released_stride, sample_indices, uniform_indices
+from minijepa.data.timeline import Timeline, read_timeline
 from minijepa.data.video_error import VideoError, require_clip
 from minijepa.data.write import write_clip
 
@@ -91,7 +92,7 @@ def read_clip(
     return decode(path, indices[0].tolist(), backend, timeline)
 
 
-def _whole(fps: float) -> int:
+def _whole(fps: float | int) -> int:
     if fps != int(fps):
         raise VideoError.about("this video", f"the released rule cannot take {fps} Hz", "give a whole number of Hz")
     return int(fps)

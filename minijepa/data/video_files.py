@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.utils.data import Dataset, Sampler
 
-from minijepa.data.preprocess import evaluation_clip, training_clip
+from minijepa.data.preprocess import Range, evaluation_clip, training_clip
 from minijepa.data.video import Rule, read_clip
 from minijepa.data.video_error import VideoError
 
@@ -29,9 +29,9 @@ NO_LABEL = -1
 class Augment:
     """Say how a training clip is cut out; the defaults are those of the released pretraining."""
 
-    scale: tuple[float, float] = (0.3, 1.0)  # area of the box / area of the frame
-    aspect: tuple[float, float] = (0.75, 1.35)  # width / height of the box, log-uniform
-    flip: float = 0.5  # probability of a left-right mirror; 0 where left and right are labels
+    scale: Range = (0.3, 1.0)  # area of the box / area of the frame
+    aspect: Range = (0.75, 1.35)  # width / height of the box, log-uniform
+    flip: float | int = 0.5  # probability of a left-right mirror; 0 where left and right are labels
 
 
 class Draw(NamedTuple):

@@ -51,7 +51,7 @@ def write_clip(path: str | os.PathLike, video: UInt8[Tensor, "c f H W"], fps: fl
     return path
 
 
-def _check_target(path: Path, fps: float) -> None:
+def _check_target(path: Path, fps: float | int) -> None:
     if path.suffix.lower() not in FORMATS:
         known = " or ".join(FORMATS)
         raise VideoError.about(path, f"unknown suffix {path.suffix!r}", f"end the name in {known}")

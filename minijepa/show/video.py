@@ -114,13 +114,13 @@ def tile(
     titles: Sequence[str] | None = None,
     columns: int | None = None,
     scale: int | None = None,
-) -> UInt8[Tensor, "c f H W"]:
+) -> UInt8[Tensor, "c f Y X"]:
     """Lay clips out as one clip, row by row on white, each under its title.
 
     Args and raises: as `grid`.
 
     Returns:
-        (3, f, H, W), uint8, to be shown by `play` or written by `save`.
+        (3, f, Y, X), uint8, to be shown by `play` or written by `save`.
     """
     clips = list(videos)
     if not clips:
