@@ -22,7 +22,7 @@ KINDS = {"encoder": (EncoderConfig, VideoEncoder), "predictor": (PredictorConfig
 
 
 class CheckpointError(ValueError):
-    """A file that is not the checkpoint it should be: names the file, what is wrong and the way out."""
+    """Report a file that is not the checkpoint it should be: which file, what is wrong and the way out."""
 
 
 def save(model: VideoEncoder | MaskedPredictor, path: str | Path) -> Path:
