@@ -37,8 +37,8 @@ $(READY): pyproject.toml constraints.txt scripts/jupyterlab_overrides.json
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or newer"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version). Name another: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing (apt package python3-venv): $(HELP)"; exit 1; }
-	[ -x $(PY) ] || $(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@$(PY) -m pip --version >/dev/null 2>&1 || { echo "Making .venv and installing: minutes, the first time."; $(PYTHON) -m venv .venv; }
+	$(PY) -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e '.[all]'
 	mkdir -p .venv/share/jupyter/lab/settings
 	cp scripts/jupyterlab_overrides.json .venv/share/jupyter/lab/settings/overrides.json
 	touch $@

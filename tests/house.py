@@ -29,39 +29,10 @@ UNWANTED_PACKAGES = {"robot", "minijepa_robot", "torchvision", "timm", "torchcod
 JUNK_DRAWERS = {"utils", "util", "helpers", "helper", "misc", "common", "registry"}
 GLOBAL_SEEDS = {"torch.manual_seed", "torch.cuda.manual_seed", "torch.cuda.manual_seed_all", "torch.random.manual_seed"}
 GLOBAL_SEEDS |= {"np.random.seed", "numpy.random.seed", "random.seed"}
-NOT_VERBS = {
-    "a",
-    "an",
-    "the",
-    "this",
-    "that",
-    "these",
-    "it",
-    "its",
-    "one",
-    "some",
-    "class",
-    "function",
-    "method",
-    "module",
-}
-NOT_VERBS |= {
-    "helper",
-    "see",
-    "note",
-    "todo",
-    "simple",
-    "new",
-    "our",
-    "my",
-    "we",
-    "you",
-    "if",
-    "when",
-    "for",
-    "in",
-    "of",
-}
+NOT_VERBS = set(
+    "a an the this that these it its one some class function method module helper see note todo simple new our my we you "
+    "if when for in of".split()
+)
 NOUN_ENDINGS = ("tion", "sion", "ness", "ity", "ance", "ence", "ism")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
