@@ -1,67 +1,129 @@
-"""Move toy objects: where they start, how fast they go, and where they are in every frame."""
+"""Move toy objects: free flight, walls, collisions, and where everything is in every frame.
+
+Only +, -, *, / on float64, in a fixed order: every machine gets the same numbers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 import torch
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from minijepa.data.toy_world import SHAPES, State, World
+from minijepa.data.toy_world import World
 
-_DIAGONAL = 0.7071067811865476
-# Direction k points 45k degrees from right towards down: 0 right, 2 down, 4 left, 6 up.
-COMPASS = (
-    (1.0, 0.0), (_DIAGONAL, _DIAGONAL), (0.0, 1.0), (-_DIAGONAL, _DIAGONAL),
-    (-1.0, 0.0), (-_DIAGONAL, -_DIAGONAL), (0.0, -1.0), (_DIAGONAL, -_DIAGONAL),
-)  # fmt: skip
-_TAN_HALF_JITTER = 0.07870170682461845  # tan(4.5 degrees): headings lie within 9 degrees of their class
+_SUBSTEPS = 4  # a frame, so that nothing moves further than half a px between two looks for a collision
 
 
-def uniform(shape: tuple[int, ...], generator: torch.Generator) -> Float64[Tensor, "..."]:
-    """Draw numbers in [0, 1) from whole numbers, the same on every machine."""
-    return torch.randint(0, 2**30, shape, generator=generator).double() / 2**30
+@dataclass(frozen=True)
+class Bodies:
+    """Hold the objects of a batch at one moment."""
+
+    position: Float64[Tensor, "b o 2"]  # px
+    velocity: Float64[Tensor, "b o 2"]  # px a frame
+    radius: Float64[Tensor, "b o"]  # px
+    active: Bool[Tensor, "b o"]  # False: this clip has fewer objects
+    gravity: Float64[Tensor, "b 1"]  # px a frame a frame, along +y
+    bounds: Float64[Tensor, "2 b o 2"]  # px, least and greatest position of the centre
 
 
-def headings(direction: Int64[Tensor, "..."], generator: torch.Generator) -> Float64[Tensor, "... 2"]:
-    """Draw unit vectors within 9 degrees of their class; the half-angle form needs no sine or cosine."""
-    t = (2 * uniform(direction.shape, generator) - 1) * _TAN_HALF_JITTER
-    cos, sin = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
-    x, y = torch.tensor(COMPASS, dtype=torch.float64)[direction].unbind(-1)
-    return torch.stack([x * cos - y * sin, x * sin + y * cos], -1)
+@dataclass(frozen=True)
+class Track:
+    """Hold what happened in every frame: where and how fast things were, which were there, what they hit on the way."""
+
+    position: Float64[Tensor, "b f o 2"]
+    velocity: Float64[Tensor, "b f o 2"]
+    active: Bool[Tensor, "b f o"]
+    bounced: Bool[Tensor, "b f"]  # the lead hit a wall or a solid bar since the frame before
+    collided: Bool[Tensor, "b f"]  # two objects hit each other since the frame before
 
 
-def simulate(world: World, count: int, generator: torch.Generator) -> tuple[State, dict[str, Int64[Tensor, " b"]]]:
-    """Draw the first frame of every clip and move the objects through all frames."""
-    motion, objects = world.motion, world.objects[1]
-    direction = torch.randint(0, len(COMPASS), (count, objects), generator=generator)
-    speed = torch.randint(0, len(motion.speeds), (count,), generator=generator)
-    shape = torch.randint(0, len(SHAPES), (count, objects), generator=generator)
-    spread = 1 + motion.speed_spread * (2 * uniform((count, 1), generator) - 1)
-    pace = torch.tensor(motion.speeds, dtype=torch.float64)[speed][:, None] * spread
-    velocity = headings(direction, generator) * pace[..., None]
-    low, high = world.radius
-    radius = low + (high - low) * uniform((count, objects), generator)
-    start = world.size * uniform((count, objects, 2), generator)
-    times = torch.arange(world.frames, dtype=torch.float64)[:, None, None]
-    position = torch.remainder(start[:, None] + velocity[:, None] * times, world.size)
-    per_frame = (count, world.frames, objects)
-    colour = _colours(count, objects, world, generator)
-    state = State(
-        position,
-        velocity[:, None].expand(*per_frame, 2).contiguous(),
-        radius,
-        shape[:, None].expand(per_frame).contiguous(),
-        colour[:, None].expand(*per_frame, 3).contiguous(),
-        torch.ones(per_frame, dtype=torch.bool),
-    )
-    return state, {"direction": direction[:, 0], "speed": speed, "shape": shape[:, 0]}
+def roll(bodies: Bodies, world: World, meddle: Callable[[int, Bodies], Bodies] | None = None) -> Track:
+    """Move objects through all frames of a clip.
+
+    Args: `meddle(frame, bodies)` may change the bodies before they move on to `frame`; that is how laws are broken.
+    """
+    idle = torch.zeros_like(bodies.active[:, 0])
+    moments = [(bodies.position, bodies.velocity, bodies.active, idle, idle)]
+    for frame in range(1, world.frames):
+        if meddle is not None:
+            bodies = meddle(frame, bodies)
+        bodies, bounced, collided = step(bodies, world)
+        moments.append((bodies.position, bodies.velocity, bodies.active, bounced[:, 0], collided))
+    return Track(*(torch.stack(parts, 1) for parts in zip(*moments)))
 
 
-def _colours(count: int, objects: int, world: World, generator: torch.Generator) -> UInt8[Tensor, "b o 3"]:
-    """Draw saturated colours; the lead stays white unless the world colours it."""
-    hue = torch.randint(0, 1530, (count, objects, 1), generator=generator)
-    ramp = torch.remainder(hue - torch.tensor([0, 510, 1020]) + 765, 1530) - 765
-    colour = (510 - ramp.abs()).clamp(0, 255).to(torch.uint8)
-    if world.look.hue == "white":
-        colour[:, 0] = 255
-    return colour
+def hidden(track: Track, radius: Float64[Tensor, "b o"], bar: Float64[Tensor, "b 3"]) -> Bool[Tensor, "b f"]:
+    """Tell in which frames the bar covers the lead entirely; 1.2534 radii reach to the tip of a diamond."""
+    along = torch.where(bar[:, None, 0] == 0, track.position[:, :, 0, 0], track.position[:, :, 0, 1])
+    return (along - bar[:, None, 1]).abs() + 1.2534 * radius[:, :1] <= bar[:, None, 2] / 2
+
+
+def step(bodies: Bodies, world: World) -> tuple[Bodies, Bool[Tensor, "b o"], Bool[Tensor, " b"]]:
+    """Move all objects by one frame; return them, who bounced off a wall, and where two objects collided."""
+    bounced = torch.zeros_like(bodies.active)
+    collided = bounced[:, 0]
+    # free flight needs no small steps: it is a parabola, and exact
+    parts = _SUBSTEPS if world.motion.collisions or world.motion.edges == "walls" else 1
+    for _ in range(parts):
+        bodies = _fly(bodies, 1 / parts)
+        if world.motion.edges == "walls":
+            bodies, hit = _bounce(bodies, world)
+            bounced = bounced | hit
+        else:
+            bodies = replace(bodies, position=torch.remainder(bodies.position, world.size))
+        if world.motion.collisions:
+            bodies, hit = _collide(bodies, world)
+            collided = collided | hit
+    return bodies, bounced, collided
+
+
+def _fly(bodies: Bodies, time: float) -> Bodies:
+    """Move along a parabola: x + v t + g t^2 / 2."""
+    fall = torch.stack([torch.zeros_like(bodies.gravity), bodies.gravity], -1)
+    position = bodies.position + bodies.velocity * time + fall * (time * time / 2)
+    return replace(bodies, position=position, velocity=bodies.velocity + fall * time)
+
+
+def _bounce(bodies: Bodies, world: World) -> tuple[Bodies, Bool[Tensor, "b o"]]:
+    """Mirror position and velocity at the bounds; where a solid bar stands, only a hit on the bar is reported."""
+    low, high = bodies.bounds
+    under = (bodies.position < low) & (bodies.velocity < 0)
+    over = (bodies.position > high) & (bodies.velocity > 0)
+    mirror = torch.where(under, low, high)
+    position = torch.where(under | over, 2 * mirror - bodies.position, bodies.position)
+    velocity = torch.where(under | over, -bodies.velocity, bodies.velocity)
+    if world.motion.bar == "solid":
+        edge = bodies.radius[..., None]
+        under, over = under & (low > edge), over & (high < world.size - edge)
+    return replace(bodies, position=position, velocity=velocity), (under | over).any(-1) & bodies.active
+
+
+def _collide(bodies: Bodies, world: World) -> tuple[Bodies, Bool[Tensor, " b"]]:
+    """Exchange momentum between discs that touch and approach: dv = -2 m' / (m + m') (v.x / x.x) x, mass = r^2."""
+    place, speed, mass = list(bodies.position.unbind(1)), list(bodies.velocity.unbind(1)), bodies.radius * bodies.radius
+    hit = torch.zeros_like(bodies.active[:, 0])
+    for i in range(len(place)):
+        for j in range(i + 1, len(place)):
+            apart = gap(place[i], place[j], world)
+            square = apart[:, :1] * apart[:, :1] + apart[:, 1:] * apart[:, 1:]
+            closing = (speed[i] - speed[j]) * apart
+            closing = closing[:, :1] + closing[:, 1:]
+            reach = bodies.radius[:, i] + bodies.radius[:, j]
+            touch = (square[:, 0] < reach * reach) & (closing[:, 0] < 0)
+            touch = touch & bodies.active[:, i] & bodies.active[:, j]
+            push = 2 * closing / square.clamp(min=1e-6) / (mass[:, i] + mass[:, j])[:, None] * apart
+            push = torch.where(touch[:, None], push, 0.0)
+            speed[i] = speed[i] - mass[:, j, None] * push
+            speed[j] = speed[j] + mass[:, i, None] * push
+            hit = hit | touch
+    return replace(bodies, velocity=torch.stack(speed, 1)), hit
+
+
+def gap(one: Float64[Tensor, "b 2"], other: Float64[Tensor, "b 2"], world: World) -> Float64[Tensor, "b 2"]:
+    """Compute one - other, the short way round on a torus."""
+    if world.motion.edges == "walls":
+        return one - other
+    return torch.remainder(one - other + world.size / 2, world.size) - world.size / 2

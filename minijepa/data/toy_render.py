@@ -7,69 +7,109 @@ int16, so that no rounding depends on the machine.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float64, Int16, UInt8
+from jaxtyping import Float64, Int16, Int64, UInt8
 from torch import Tensor
 
+from minijepa.data.toy_start import uniform
 from minijepa.data.toy_world import State, World
 
 COVER = 64  # a pixel inside a shape has coverage 64, so coverage * brightness fits in int16
 LATTICE = 8  # the background texture has 8x8 random colours
 CHUNK_BYTES = 3 << 19  # pixels drawn at a time on the CPU: the int16 work stays near the cache
+OUTSIDE = 8000  # a profile that leaves no coverage, whatever the other one is
+HALF_SIDE = 0.8862269254527580  # sqrt(pi) / 2: half the side of a square with the area of the unit disc
+SLATE, BRICK = (24, 30, 48), (190, 84, 40)
+Layer = tuple[Int16[Tensor, "b f o W"], Int16[Tensor, "b f o H"], Int16[Tensor, "b 3 f 1 1"]]
 _NIBBLES = 0x0F0F0F0F0F0F0F0F
 
 
 def draw(state: State, world: World, generator: torch.Generator, device: torch.device) -> UInt8[Tensor, "b 3 f H W"]:
-    """Draw a batch of clips from their state: texture, then objects, then noise."""
-    background = _texture(len(state.position), world, generator).to(device)
-    columns, rows = (profile.to(device) for profile in _profiles(state, world))
-    colour = state.colour.to(device=device, dtype=torch.int16)
-    count, size, frames = len(colour), world.size, world.frames
+    """Draw a batch of clips from their state: texture, distractors, objects with the lead on top, bar, noise."""
+    count, frames, size = len(state.position), world.frames, world.size
+    background = _texture(count, world, generator).to(device)
+    layers = [*_distractor_layers(count, world, generator), *_object_layers(state, world), *_bar_layers(state, world)]
+    layers = [tuple(part.to(device) for part in layer) for layer in layers]
     video = torch.empty(count, 3, frames, size, size, dtype=torch.uint8, device=device)
-    step = count if device.type != "cpu" else max(1, CHUNK_BYTES // video[0].numel())
-    for start in range(0, count, step):
-        part = slice(start, start + step)
+    pace = count if device.type != "cpu" else max(1, CHUNK_BYTES // video[0].numel())
+    for first in range(0, count, pace):
+        part = slice(first, first + pace)
         image = background[part, :, None].expand(-1, -1, frames, -1, -1)
-        for index in reversed(range(colour.shape[2])):  # the lead is drawn last, on top
-            ink = colour[part, :, index].transpose(1, 2)[..., None, None]
-            image = _paint(image, columns[part, :, index], rows[part, :, index], ink)
+        for columns, rows, ink in layers:
+            image = _paint(image, columns[part], rows[part], ink[part])
         if world.look.noise > 0:
             image = image + _noise(image.shape, world.look.noise, generator).to(device)
         video[part] = image.clamp(0, 255).to(torch.uint8)
     return video
 
 
-def _paint(
-    image: Int16[Tensor, "b 3 f H W"],
-    column: Int16[Tensor, "b f W"],
-    row: Int16[Tensor, "b f H"],
-    ink: Int16[Tensor, "b 3 f 1 1"],
-) -> Int16[Tensor, "b 3 f H W"]:
-    """Lay one object over the image; its coverage is column + row, cut to 0..64."""
-    cover = (column[:, :, None, :] + row[:, :, :, None]).clamp_(0, COVER)[:, None]
-    return ((ink - image) * cover).add_(COVER // 2).bitwise_right_shift_(6).add_(image)
+def _paint(image: Tensor, columns: Tensor, rows: Tensor, ink: Tensor) -> Int16[Tensor, "b 3 f H W"]:
+    """Lay shapes of one ink over the image; the coverage of each is its column + row profile, cut to 0..64."""
+    cover = (columns[:, :, 0, None, :] + rows[:, :, 0, :, None]).clamp_(0, COVER)
+    for index in range(1, columns.shape[2]):
+        other = columns[:, :, index, None, :] + rows[:, :, index, :, None]
+        cover = torch.maximum(cover, other.clamp_(max=COVER))
+    return ((ink - image) * cover[:, None]).add_(COVER // 2).bitwise_right_shift_(6).add_(image)
 
 
-def _profiles(state: State, world: World) -> tuple[Int16[Tensor, "b f o W"], Int16[Tensor, "b f o H"]]:
+def _object_layers(state: State, world: World) -> list[Layer]:
+    """Turn objects into layers, the last object first."""
+    radius, wrap = state.radius[:, None].expand_as(state.shape), world.motion.edges == "torus"
+    columns, rows = _profiles(state.position, radius, state.shape, world.size, wrap)
+    columns = torch.where(state.visible[..., None], columns, -OUTSIDE)
+    ink = state.colour.to(torch.int16).permute(2, 0, 3, 1)[..., None, None]  # (o, b, 3, f, 1, 1)
+    return [(columns[:, :, i : i + 1], rows[:, :, i : i + 1], ink[i]) for i in reversed(range(len(ink)))]
+
+
+def _distractor_layers(count: int, world: World, generator: torch.Generator) -> list[Layer]:
+    """Draw discs that carry no label: some drift evenly on a torus, some flicker, new in every frame."""
+    drifting, flickering = {"none": (0, 0), "weak": (0, 2), "strong": (2, 4)}[world.look.distractors]
+    frames, scale, layers = world.frames, world.size / 32, []
+    for discs, fresh in ((drifting, 1), (flickering, frames)):
+        if discs:
+            place = world.size * uniform((count, fresh, discs, 2), generator)
+            radius = (2 + 2 * uniform((count, fresh, discs), generator)).expand(-1, frames, -1) * scale
+            ink = torch.randint(20, 200, (count, 3, fresh, 1, 1), generator=generator).to(torch.int16)
+            if fresh == 1:
+                velocity = (2 * uniform((count, 1, discs, 2), generator) - 1) * 2.5 * scale
+                place = place + velocity * torch.arange(frames, dtype=torch.float64)[:, None, None]
+                place = torch.remainder(place, world.size)
+            columns, rows = _profiles(place, radius, torch.zeros_like(radius, dtype=torch.int64), world.size, True)
+            layers.append((columns, rows, ink.expand(-1, -1, frames, -1, -1)))
+    return layers
+
+
+def _bar_layers(state: State, world: World) -> list[Layer]:
+    """Draw the bar: slate for one that things pass behind, brick for one that they bounce off."""
+    if world.motion.bar == "none":
+        return []
+    centres = torch.arange(world.size, dtype=torch.float64) + 0.5
+    ramp = 0.5 + state.bar[:, 2:] / 2 - (centres - state.bar[:, 1:2]).abs()
+    ramp = (COVER * ramp).round().clamp(0, COVER).to(torch.int16)[:, None, None].expand(-1, world.frames, -1, -1)
+    upright = (state.bar[:, 0] == 0)[:, None, None, None]
+    colour = torch.tensor(SLATE if world.motion.bar == "occluder" else BRICK, dtype=torch.int16)
+    ink = colour.view(1, 3, 1, 1, 1).expand(len(ramp), -1, world.frames, -1, -1)
+    return [(torch.where(upright, ramp, 0), torch.where(upright, 0, ramp), ink)]
+
+
+def _profiles(
+    position: Float64[Tensor, "b f o 2"], radius: Float64[Tensor, "b f o"], shape: Int64[Tensor, "b f o"], size: int, wrap: bool
+) -> tuple[Int16[Tensor, "b f o W"], Int16[Tensor, "b f o H"]]:
     """Split every shape into a profile over columns and one over rows, whose sum is its coverage.
 
     A disc is r^2 - x^2 - y^2, a diamond r - |x| - |y|, a square min(0, r - |x|) + min(0, r - |y|), each divided by
     its slope at the border so that one unit is one pixel. Equal radius means equal area for all three.
     """
-    centres = torch.arange(world.size, dtype=torch.float64) + 0.5
-    offset = centres - state.position[..., None]  # (b, f, o, 2, size)
-    if world.motion.edges == "torus":
-        offset = torch.remainder(offset + world.size / 2, world.size) - world.size / 2
-    distance, radius = offset.abs(), state.radius[:, None, :, None, None]
-    disc = -distance * distance / (2 * radius)
-    square = (0.8862269254527580 * radius - distance - 0.5).clamp(max=0)  # half side: sqrt(pi) / 2
-    diamond = -distance * 0.7071067811865476
-    inside = torch.stack([0.5 + radius / 2, torch.ones_like(radius), 0.5 + 0.8862269254527580 * radius], -1)
-    shape = state.shape[..., None, None]
+    centres = torch.arange(size, dtype=torch.float64) + 0.5
+    distance = (centres - position[..., None]).abs()  # (b, f, o, 2, size)
+    if wrap:
+        distance = torch.minimum(distance, size - distance)
+    radius, shape = radius[..., None, None], shape[..., None, None]
+    disc = (0.25 + radius / 4) - distance * distance / (2 * radius)
+    square = (HALF_SIDE * radius - distance - 0.5).clamp(max=0) + 0.5
+    diamond = (0.25 + HALF_SIDE / 2 * radius) - distance * 0.7071067811865476
     profile = torch.where(shape == 0, disc, torch.where(shape == 1, square, diamond))
-    inside = inside[..., 0, 0, :].expand(*state.shape.shape, 3).gather(-1, state.shape[..., None])
-    inside = torch.where(state.visible[..., None], inside, -512.0)
-    column = (COVER * (profile[..., 0, :] + inside)).round().clamp(-16000, 16000).to(torch.int16)
-    return column, (COVER * profile[..., 1, :]).round().clamp(-16000, 16000).to(torch.int16)
+    profile = (COVER * profile).round().clamp(-OUTSIDE, OUTSIDE).to(torch.int16)
+    return profile[..., 0, :], profile[..., 1, :]
 
 
 def _texture(count: int, world: World, generator: torch.Generator) -> Int16[Tensor, "b 3 H W"]:

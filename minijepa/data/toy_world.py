@@ -1,4 +1,4 @@
-"""What a toy world is: its rules, its look, and what a sampled batch holds."""
+"""Say what a toy world is: its rules, its look, and what a sampled batch holds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 from torch import Tensor
 
 SHAPES = ("disc", "square", "diamond")
+Events = Literal["natural", "balanced", "always"]
+Strength = Literal["none", "weak", "strong"]
 
 
 @dataclass(frozen=True)
@@ -16,10 +18,12 @@ class Motion:
     """Say how objects move; lengths in px, times in frames."""
 
     edges: Literal["torus", "walls"] = "torus"  # leave and come back on the other side, or bounce
-    speeds: tuple[float, ...] = (0.7, 1.4, 2.1)  # px a frame, one class each
+    speeds: tuple[float, ...] = (0.7, 1.4, 2.1)  # px a frame, one class each, shared by all objects of a clip
     speed_spread: float = 0.1  # relative, uniform, around the class's speed
-    gravity: float = 0.0  # px a frame a frame, downwards; on in half of the clips
-    collisions: bool = False  # elastic between discs of their radius; otherwise objects pass through
+    gravity: float = 0.0  # px a frame a frame, downwards; on in half of the clips (in all if events are "always")
+    collisions: bool = False  # elastic, between discs of the shapes' area, mass = area; otherwise objects overlap
+    bar: Literal["none", "occluder", "solid"] = "none"  # a bar across the image: things pass behind it, or bounce off
+    bar_width: float = 0.0  # px
 
 
 @dataclass(frozen=True)
@@ -29,21 +33,36 @@ class Look:
     texture: float = 0.1  # std of an 8x8 colour lattice, upsampled; fixed within a clip
     noise: float = 0.1  # std of fresh noise for every pixel, channel and frame
     hue: Literal["white", "clip"] = "white"  # colour of the lead object: white, or random and fixed within a clip
-    distractors: Literal["none", "weak", "strong"] = "none"  # moving things that carry no label
-    occluder: bool = False  # a bar in front of everything
+    distractors: Strength = "none"  # blobs behind the objects, drifting and flickering; they carry no label
     background: float = 0.35  # mean brightness
 
 
 @dataclass(frozen=True)
 class World:
-    """Describe a family of clips; the class methods are the worlds of the course."""
+    """Describe a family of clips; the class methods are the worlds of the course.
+
+    The class methods scale all lengths with size / 32, so that a larger picture shows the same world in more detail.
+    """
 
     size: int = 32  # px, height and width
     frames: int = 8
     objects: tuple[int, int] = (1, 1)  # fewest and most objects; object 0 leads and carries the labels
-    radius: tuple[float, float] = (4.0, 6.0)  # px, of the lead
+    radius: tuple[float, float] = (4.0, 6.0)  # px, of the lead; a disc of this radius has the shape's area
+    others: tuple[float, float] = (2.0, 3.0)  # px, radius of the other objects
     motion: Motion = field(default_factory=Motion)
     look: Look = field(default_factory=Look)
+    events: Events = "natural"  # "balanced" or "always": pick clips so that half of them or all hold the event
+
+    def __post_init__(self) -> None:
+        if self.size < 16 or self.frames < 2:
+            raise ValueError(f"expected size >= 16 px and frames >= 2, got {self.size} px and {self.frames} frames")
+        if not 1 <= self.objects[0] <= self.objects[1] <= 6:
+            raise ValueError(f"expected 1 <= fewest <= most <= 6 objects, got objects={self.objects}")
+        if self.motion.edges == "torus" and (self.motion.gravity or self.motion.bar == "solid"):
+            raise ValueError("gravity and a solid bar need something to land on: set edges='walls' in Motion")
+        room = self.size if self.motion.bar != "solid" else self.size / 3
+        if 2 * self.radius[1] > room or self.radius[0] <= 0 or self.others[0] <= 0:
+            raise ValueError(f"expected radii above 0 and 2 * radius <= {room:.0f} px, got {self.radius}, {self.others}")
 
     @classmethod
     def drift(
@@ -55,7 +74,67 @@ class World:
         hue: Literal["white", "clip"] = "white",
     ) -> World:
         """Make the first world: one shape drifts on a torus over a static texture."""
-        return cls(size, frames, look=Look(texture, noise, hue))
+        scale = size / 32
+        motion = Motion(speeds=_scaled((0.7, 1.4, 2.1), scale))
+        return cls(size, frames, (1, 1), _scaled((4.0, 6.0), scale), motion=motion, look=Look(texture, noise, hue))
+
+    @classmethod
+    def bounce(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
+        """Make one shape that moves in a box and bounces off its walls; the event is a bounce."""
+        return _boxed(size, frames, look, events, radius=(4.0, 6.0))
+
+    @classmethod
+    def fall(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
+        """Make one shape in a box that is thrown: half of the clips have gravity; the event is gravity."""
+        return _boxed(size, frames, look, events, radius=(3.0, 4.5), gravity=0.2)
+
+    @classmethod
+    def collide(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
+        """Make two or three shapes on a torus that bounce off each other; the event is a collision."""
+        scale = size / 32
+        motion = Motion(speeds=_scaled((0.7, 1.4, 2.1), scale), collisions=True)
+        radii = _scaled((4.0, 6.0), scale), _scaled((2.5, 3.5), scale)
+        return cls(size, frames, (2, 3), *radii, motion=motion, look=look or Look(), events=events)
+
+    @classmethod
+    def occluder(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
+        """Make one shape in a box with a bar in front; the event is that the bar hides the shape entirely."""
+        return _boxed(size, frames, look, events, radius=(3.0, 3.5), bar=("occluder", 12.0))
+
+    @classmethod
+    def barrier(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
+        """Make one shape in a box that a solid bar divides; the event is a bounce off the bar or a wall."""
+        return _boxed(size, frames, look, events, radius=(3.0, 4.0), bar=("solid", 3.0))
+
+    @classmethod
+    def rich(cls, size: int = 32, frames: int = 16, distractors: Strength = "none", noise: float = 0.1) -> World:
+        """Make two to four shapes in a box with gravity in half of the clips, collisions, bounces and a narrow bar."""
+        scale = size / 32
+        speeds = _scaled((0.7, 1.4, 2.1), scale)
+        motion = Motion("walls", speeds, gravity=0.15 * scale, collisions=True, bar="occluder", bar_width=4.0 * scale)
+        radii = _scaled((4.0, 5.0), scale), _scaled((2.0, 3.0), scale)
+        look = Look(noise=noise, distractors=distractors)
+        return cls(size, frames, (2, 4), *radii, motion=motion, look=look, events="balanced")
+
+
+def _scaled(lengths: tuple[float, ...], scale: float) -> tuple[float, ...]:
+    return tuple(length * scale for length in lengths)
+
+
+def _boxed(
+    size: int,
+    frames: int,
+    look: Look | None,
+    events: Events,
+    radius: tuple[float, float],
+    gravity: float = 0.0,
+    bar: tuple[Literal["none", "occluder", "solid"], float] = ("none", 0.0),
+) -> World:
+    """Make a world of one shape between four walls, its lengths given for 32 px."""
+    scale = size / 32
+    speeds = _scaled((0.7, 1.4, 2.1), scale)
+    motion = Motion("walls", speeds, gravity=gravity * scale, bar=bar[0], bar_width=bar[1] * scale)
+    return World(size, frames, (1, 1), _scaled(radius, scale), motion=motion, look=look or Look(), events=events)
 
 
 @dataclass(frozen=True)
@@ -67,7 +146,8 @@ class State:
     radius: Float64[Tensor, "b o"]  # px, of the disc of equal area
     shape: Int64[Tensor, "b f o"]  # index into SHAPES
     colour: UInt8[Tensor, "b f o 3"]
-    visible: Bool[Tensor, "b f o"]  # False: this object isn't in this frame at all
+    visible: Bool[Tensor, "b f o"]  # False: this object isn't in this frame at all; behind a bar it still is
+    bar: Float64[Tensor, "b 3"]  # axis (0: a vertical bar at some x, 1: horizontal at some y), centre px, width px
 
 
 @dataclass(frozen=True)
