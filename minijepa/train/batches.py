@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import UInt8
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from minijepa.data.toy_physics import World, sample, split_generator
 
 
+@runtime_checkable  # the CLI and the tests ask what a value is
 class Batches(Protocol):
     """Anything that can make the training clips of a step."""
 

@@ -5,8 +5,9 @@ the targets get richer. These numbers tell the two apart.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from minijepa.model.encoder import VideoEncoder
 
@@ -26,15 +27,47 @@ def effective_rank(features: Float[Tensor, "clips d"]) -> float:
     return torch.exp(torch.special.entr(share).sum()).item()
 
 
-def nearest_clips(features: Float[Tensor, "clips d"], queries: Float[Tensor, "q d"], count: int) -> Tensor:
-    """Return the indices (q, count) of the clips whose centred features have the highest cosine with each query."""
+def constant_loss(targets: Float[Tensor, "b n d"]) -> float:
+    """Return the L1 loss of the best constant prediction: the median of each channel over all tokens.
+
+    A JEPA loss means little alone, because the targets move; divided by this number it says how much better the
+    predictor does than one that never looks at the clip. 1: it has learnt nothing.
+    """
+    flat = targets.flatten(0, 1)
+    return (flat - flat.median(0).values).abs().mean().item()
+
+
+def nearest_clips(features: Float[Tensor, "clips d"], queries: Float[Tensor, "q d"], count: int) -> Int[Tensor, "q count"]:
+    """Return the indices of the clips whose centred features have the highest cosine with each query, best first."""
+    if not 1 <= count <= len(features):
+        raise ValueError(f"nearest_clips: expected 1 to {len(features)} neighbours among that many clips, got {count}")
     mean = features.mean(0)
-    unit = torch.nn.functional.normalize(features - mean, dim=1)
-    return (torch.nn.functional.normalize(queries - mean, dim=1) @ unit.T).topk(count, dim=1).indices
+    return (F.normalize(queries - mean, dim=1) @ F.normalize(features - mean, dim=1).T).topk(count, dim=1).indices
+
+
+def neighbour_agreement(features: Float[Tensor, "clips d"], labels: Int[Tensor, "clips"], count: int = 5) -> float:
+    """Return how often one of the ``count`` nearest other clips has the label of a clip; nothing is fitted.
+
+    Chance is the sum of the squared shares of the labels, 1/8 for eight directions.
+    """
+    nearest = nearest_clips(features, features, count + 1)
+    itself = torch.arange(len(features), device=nearest.device)[:, None]
+    # among identical features a clip need not be its own first neighbour
+    order = (nearest == itself).int().sort(dim=1, stable=True).indices[:, :count]
+    return (labels[nearest.gather(1, order)] == labels[:, None]).float().mean().item()
 
 
 @torch.no_grad()
 def health(encoder: VideoEncoder, video: Float[Tensor, "b c f H W"]) -> dict[str, float]:
-    """Return feature_std and effective_rank of the mean-pooled features of a batch, for the metrics of a run."""
-    features = encoder(video).mean(1)
-    return {"feature_std": feature_std(features), "effective_rank": effective_rank(features)}
+    """Return what the metrics of a run say about its teacher on a batch of clips.
+
+    feature_std and effective_rank of the mean-pooled tokens, and constant_loss of the layer-normed tokens, against
+    which a latent loss is to be read.
+    """
+    tokens = encoder(video).float()
+    pooled = tokens.mean(1)
+    return {
+        "feature_std": feature_std(pooled),
+        "effective_rank": effective_rank(pooled),
+        "constant_loss": constant_loss(F.layer_norm(tokens, tokens.shape[-1:])),
+    }

@@ -6,7 +6,7 @@ whole batch at once.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Int
@@ -23,6 +23,7 @@ class Masks(NamedTuple):
     targets: Int[Tensor, "b m"]  # what the predictor must guess
 
 
+@runtime_checkable  # the CLI and the tests ask what a value is
 class MaskType(Protocol):
     """Anything that draws masks for a batch of clips."""
 

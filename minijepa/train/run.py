@@ -21,7 +21,7 @@ class RunFolder:
     def __init__(self, path: Path | None, settings: str, writes: bool) -> None:
         self.path, self.settings, self.writes = path, settings, writes and path is not None
         self.seconds = 0.0  # spent before the checkpoint that was restored
-        self.rows: list[dict[str, float]] = []
+        self.rows: list[dict[str, float | int]] = []
 
     def restore(self, state) -> int:
         """Load the last checkpoint into the state, if there is one, and return its step.
@@ -41,7 +41,7 @@ class RunFolder:
         self.seconds, self.rows = saved["seconds"], saved["rows"]
         return saved["step"]
 
-    def log(self, row: dict[str, float]) -> None:
+    def log(self, row: dict[str, float | int]) -> None:
         """Add a row of metrics and write metrics.csv."""
         self.rows.append(row)
         if self.writes:

@@ -1,0 +1,12 @@
+"""The smallest run that still takes every path of the training loop."""
+
+from dataclasses import replace
+
+from minijepa.train.pretrain import PretrainConfig, Run
+from minijepa.train.schedule import LearningRate
+
+
+def tiny_config(steps: int = 6, batch: int = 8, **run) -> PretrainConfig:
+    config = PretrainConfig()
+    rate = LearningRate(0.0, 2e-3, 1e-4, 2, 2)
+    return replace(config, batch=batch, optim=replace(config.optim, steps=steps, rate=rate), run=Run(quiet=True, **run))
