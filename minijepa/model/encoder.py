@@ -23,7 +23,9 @@ class PatchEmbed(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.size = (config.tubelet, config.patch, config.patch)
-        self.proj = skip_init(nn.Conv3d, 3, config.width, kernel_size=self.size, stride=self.size)
+        self.proj = skip_init(
+            nn.Conv3d, 3, config.width, kernel_size=self.size, stride=self.size, device=torch.get_default_device()
+        )
 
     def forward(self, video: Float[Tensor, "b 3 f H W"], keep: Int[Tensor, "b k"] | None = None) -> Float[Tensor, "b n d"]:
         """Embed all tubelets, or only those whose raster ids are kept; a convolution whose stride is its kernel

@@ -19,7 +19,8 @@ from minijepa.model.rope import Rotary, rotate
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
     """Build a Linear without filling it, so that construction is instant on any device; see ``initialise``."""
-    return skip_init(nn.Linear, inputs, outputs)
+    # skip_init would put it on the CPU, also inside torch.device("meta")
+    return skip_init(nn.Linear, inputs, outputs, device=torch.get_default_device())
 
 
 class Attention(nn.Module):
