@@ -21,8 +21,7 @@ bench: $(READY)
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests/benchmarks -m bench -s -q -p no:xdist
 
 book: $(READY)
-	@command -v npm >/dev/null || { echo "npm is missing: $(HELP)"; exit 1; }
-	PYTHONPATH=. $(PY) book/build.py
+	$(MAKE) --no-print-directory -C book PY=$(abspath $(PY))
 
 install: $(READY)
 

@@ -17,8 +17,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-FOLDER = Path(__file__).parent / "_vendor"  # what lies here is copied to the site's _static
-STAMP = "vendor/pinned.json"
+FOLDER = Path(__file__).parent / "_vendor"  # static/ is copied to the site's _static, extra/ to its top
+STAMP = "pinned.json"
 
 
 class VendorError(RuntimeError):
@@ -32,32 +32,41 @@ class Package:
     name: str
     version: str
     sha512: str  # base64, of the tarball
-    files: tuple[tuple[str, str], ...]  # (path or folder/ in the package, where it goes under _vendor)
+    files: tuple[tuple[str, str], ...]  # (pattern in the package, file or folder/ under _vendor)
 
 
 MATHJAX = Package(
     "mathjax",
     "4.1.3",
     "BN/8Pkgn7G1pIDYJqd9md+JHsE/jydSYbyOZnSdSA0WziuVO8mRxdYiWFumkVVly/8U+hm9DpIIoWuvySverzw==",
-    (("tex-mml-svg.js", "vendor/mathjax/tex-mml-svg.js"), ("LICENSE", "vendor/mathjax/LICENSE")),
+    (
+        ("tex-mml-svg.js", "static/vendor/mathjax/tex-mml-svg.js"),
+        ("input/tex/extensions/*.js", "static/vendor/mathjax/input/tex/extensions/"),
+        ("LICENSE", "static/vendor/mathjax/LICENSE"),
+    ),
 )
 MATHJAX_FONT = Package(
     "@mathjax/mathjax-newcm-font",
     "4.1.3",
     "gzAB3dFHilHX1l5x2xUqRL+1jDQt3Fyza1DkEMVXWC4E8SvsGdlgEza47HYi2WhVcgfkvf4zgUGzuhbq3Pjlew==",
-    (("svg/dynamic/", "vendor/mathjax/fonts/svg/dynamic/"),),
+    (("svg/dynamic/*.js", "static/vendor/mathjax/fonts/svg/dynamic/"),),
 )
 REQUIREJS = Package(
     "requirejs",
     "2.3.8",
     "7/cTSLOdYkNBNJcDMWf+luFvMriVm7eYxp4BcFCsAX0wF421Vyce5SXP17c+Jd5otXKGNehIonFlyQXSowL6Mw==",
-    (("require.js", "vendor/require.js"),),
+    (("require.js", "static/vendor/require.js"),),
 )
 WIDGETS = Package(
     "@jupyter-widgets/html-manager",
     "1.0.15",
     "5thBIV6ymNgmPVOHvzx+gGy8ZSKmSazhtGw4/c4xJDVzRhG9PTeQsRjF3FUTopvFi//SABeNz1yp47bCrJ3CQA==",
-    (("dist/embed-amd.js", "vendor/embed-amd.js"), ("dist/embed.js.LICENSE.txt", "vendor/embed-amd.LICENSE.txt")),
+    (
+        ("dist/embed-amd.js", "static/vendor/embed-amd.js"),
+        ("dist/embed.js.LICENSE.txt", "static/vendor/embed-amd.LICENSE.txt"),
+        # icons: the manager looks for them beside the page that holds the widget, and widgets are in chapters only
+        ("dist/*.woff2", "extra/chapters/@jupyter-widgets/html-manager/dist/"),
+    ),
 )
 PACKAGES = (MATHJAX, MATHJAX_FONT, REQUIREJS, WIDGETS)
 
@@ -68,7 +77,7 @@ def vendor(folder: Path = FOLDER, packages: tuple[Package, ...] = PACKAGES) -> b
     Returns: True if something was fetched.
     Raises: VendorError if npm is missing, the registry does not answer, or a tarball is not the pinned one.
     """
-    pinned = {package.name: f"{package.version} sha512-{package.sha512}" for package in packages}
+    pinned = {package.name: [package.version, package.sha512, [list(pair) for pair in package.files]] for package in packages}
     stamp = folder / STAMP
     if stamp.is_file() and json.loads(stamp.read_text()) == pinned:
         return False
@@ -76,7 +85,7 @@ def vendor(folder: Path = FOLDER, packages: tuple[Package, ...] = PACKAGES) -> b
     if npm is None:
         raise VendorError(
             "expected npm on the PATH to fetch MathJax and the widget manager once, found none: "
-            "install it (Debian and Ubuntu: apt-get install npm; macOS: brew install node) and run this again"
+            "run scripts/system-packages (Debian and Ubuntu: apt-get install npm; macOS: brew install node) and then this again"
         )
     part = Path(tempfile.mkdtemp(prefix="_vendor.part", dir=folder.parent))
     try:
@@ -112,7 +121,7 @@ def _unpack(package: Package, tarball: Path, folder: Path) -> None:
     with tarfile.open(tarball) as archive:
         members = [m for m in archive.getmembers() if m.isfile()]
         for source, goal in package.files:
-            chosen = [m for m in members if _inside(m.name, source)]
+            chosen = [m for m in members if PurePosixPath(m.name).match(f"package/{source}")]
             if not chosen:
                 raise VendorError(f"expected {source} in {package.name} {package.version}, found none: the pin is wrong")
             for member in chosen:
@@ -120,11 +129,6 @@ def _unpack(package: Package, tarball: Path, folder: Path) -> None:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(archive.extractfile(member).read())
     tarball.unlink()
-
-
-def _inside(member: str, source: str) -> bool:
-    path = member.removeprefix("package/")
-    return path.startswith(source) and path.endswith(".js") if source.endswith("/") else path == source
 
 
 if __name__ == "__main__":
