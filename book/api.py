@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 FLOORS: Mapping[str, str] = {
@@ -79,7 +79,7 @@ def _public(tree: ast.Module | ast.ClassDef) -> list[ast.FunctionDef | ast.Class
 
 def _item(node: ast.FunctionDef | ast.ClassDef, source: list[str], ticks: int, method: bool = False) -> str:
     fence = "`" * ticks
-    body = prose(ast.get_docstring(node) or "")
+    body = prose(ast.get_docstring(node) or "", _arguments(node))
     if isinstance(node, ast.ClassDef):
         body += _fields(node, source)
         body += "".join("\n" + _item(child, source, ticks - 1, method=True) for child in _public(node))
@@ -91,6 +91,12 @@ def _item(node: ast.FunctionDef | ast.ClassDef, source: list[str], ticks: int, m
     options = ":no-index:\n" if _is_overload(node) else ""
     directive = "py:method" if method else "py:function"
     return f"{fence}{{{directive}}} {node.name}({arguments}){returns}\n{options}\n{body}\n{fence}\n"
+
+
+def _arguments(node: ast.FunctionDef | ast.ClassDef) -> Set[str]:
+    if isinstance(node, ast.ClassDef):
+        return {f.target.id for f in node.body if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)}
+    return {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
 
 
 def _is_overload(node: ast.FunctionDef) -> bool:
@@ -121,14 +127,30 @@ def _cell(code: str) -> str:
     return code.replace("|", "\\|")
 
 
-def prose(docstring: str) -> str:
-    """Turn a docstring in the house style into Markdown: sections in bold, arguments as a list."""
-    return "\n".join(_paragraphs(docstring.splitlines())) + "\n"
+def prose(docstring: str, arguments: Set[str] = frozenset()) -> str:
+    """Turn a docstring in the house style into Markdown: sections in bold, arguments as a list.
+
+    Arguments that are explained without the word Args, as `name: text`, are recognised by their names.
+    """
+    return "\n".join(_paragraphs(docstring.splitlines(), arguments)) + "\n"
 
 
-def _paragraphs(lines: list[str]) -> Iterator[str]:
-    section = ""
+def _paragraphs(lines: list[str], arguments: Set[str]) -> Iterator[str]:
+    section, bare = "", False
     for line in lines:
+        names = line.split(":")[0].split(", ")
+        if not section and ": " in line and set(names) <= arguments:
+            yield (
+                ("" if bare else "\n") + "- " + ", ".join(f"`{name}`" for name in names) + f": {escape(line.split(': ', 1)[1])}"
+            )
+            bare = True
+            continue
+        if bare and line.strip():
+            ends = re.match(r"Returns|Raises|The |A |Differs", line)
+            yield ("\n" if ends else "  ") + escape(line)
+            bare = not ends
+            continue
+        bare = False
         start = re.match(rf"({'|'.join(SECTIONS)}):(?:\s+(.*))?$", line)
         if start:
             section = start[1]

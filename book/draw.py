@@ -20,7 +20,7 @@ def main() -> None:
     matplotlib.rcParams["svg.hashsalt"] = "minijepa"  # the same ids in every run, so that git sees no change
     figure = dataflow()
     _save(figure, "dataflow.svg")
-    figure.savefig(STATIC / "dataflow.png", dpi=200)
+    figure.savefig(STATIC / "dataflow.png", dpi=200, bbox_inches="tight", pad_inches=0.05)
     for name, ink in (("logo-light", INK), ("logo-dark", "#E8EDF2")):
         figure = _logo(ink)
         _save(figure, f"{name}.svg")
@@ -30,7 +30,8 @@ def main() -> None:
 
 
 def _save(figure: Figure, name: str) -> None:
-    figure.savefig(STATIC / name, metadata={"Date": None}, transparent=name != "dataflow.svg")
+    trim = {"bbox_inches": "tight", "pad_inches": 0.05} if name == "dataflow.svg" else {"transparent": True}
+    figure.savefig(STATIC / name, metadata={"Date": None}, **trim)
 
 
 def _logo(ink: str) -> Figure:
