@@ -26,9 +26,9 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from minijepa.data.toy_motion import Track, hidden, roll
+from minijepa.data.toy_motion import Track, roll
 from minijepa.data.toy_render import draw
-from minijepa.data.toy_start import Start, select, start
+from minijepa.data.toy_start import Start, hidden, select, start
 from minijepa.data.toy_violations import KINDS, break_looks, break_track, check_kind, choose_onset
 from minijepa.data.toy_world import Look, Motion, State, ToyClips, World
 
@@ -103,9 +103,9 @@ def _fork(generator: torch.Generator) -> torch.Generator:
 def _eventful(world: World, count: int, generator: torch.Generator) -> tuple[Start, Track]:
     """Draw and move clips; of several tries keep the one whose events are those that a coin asks for."""
     tries = _TRIES[world.events]
-    begin = start(world, count * tries, generator)
+    begin = start(world, count, tries, generator)
     track = roll(begin.bodies, world)
-    events = list(_events(world, begin, track).values())
+    events = list(_events(world, begin, track, late=world.events == "always").values())
     if tries == 1 or not events:
         index = torch.arange(count)
     else:
@@ -118,15 +118,19 @@ def _eventful(world: World, count: int, generator: torch.Generator) -> tuple[Sta
     return select(begin, index), Track(*(getattr(track, f.name)[index] for f in fields(Track)))
 
 
-def _events(world: World, begin: Start, track: Track) -> dict[str, Bool[Tensor, " b"]]:
-    """Find what happens in each clip, the world's main event first."""
-    events = {}
+def _events(world: World, begin: Start, track: Track, late: bool = False) -> dict[str, Bool[Tensor, " b"]]:
+    """Find what happens in each clip, the world's main event first.
+
+    Args: `late` asks for events that a violation can use: after the first quarter, and what hid comes out again.
+    """
+    first, events = world.frames // 4 if late else 0, {}
     if world.motion.bar == "occluder" and world.motion.bar_width > 3 * world.radius[0]:
-        events["occluded"] = hidden(track, begin.bodies.radius, begin.bar).any(1)
+        covered = hidden(begin, track)
+        events["occluded"] = covered[:, first:].any(1) & ~(covered[:, -1] & late)
     if world.motion.collisions and world.objects[1] > 1:
-        events["collision"] = track.collided.any(1)
+        events["collision"] = track.collided[:, first:].any(1)
     if world.motion.edges == "walls":
-        events["bounced"] = track.bounced.any(1)
+        events["bounced"] = track.bounced[:, first:].any(1)
     return events
 
 

@@ -24,10 +24,15 @@ _NIBBLES = 0x0F0F0F0F0F0F0F0F
 
 
 def draw(state: State, world: World, generator: torch.Generator, device: torch.device) -> UInt8[Tensor, "b 3 f H W"]:
-    """Draw a batch of clips from their state: texture, distractors, objects with the lead on top, bar, noise."""
+    """Draw a batch of clips from their state.
+
+    From back to front: texture, distractors, solid bar, objects, lead, occluder; noise over everything.
+    """
     count, frames, size = len(state.position), world.frames, world.size
     background = _texture(count, world, generator).to(device)
-    layers = [*_distractor_layers(count, world, generator), *_object_layers(state, world), *_bar_layers(state, world)]
+    bar, objects = _bar_layers(state, world), _object_layers(state, world)
+    objects = [*bar, *objects] if world.motion.bar == "solid" else [*objects, *bar]
+    layers = [*_distractor_layers(count, world, generator), *objects]
     layers = [tuple(part.to(device) for part in layer) for layer in layers]
     video = torch.empty(count, 3, frames, size, size, dtype=torch.uint8, device=device)
     pace = count if device.type != "cpu" else max(1, CHUNK_BYTES // video[0].numel())
@@ -52,12 +57,13 @@ def _paint(image: Tensor, columns: Tensor, rows: Tensor, ink: Tensor) -> Int16[T
 
 
 def _object_layers(state: State, world: World) -> list[Layer]:
-    """Turn objects into layers, the last object first."""
+    """Turn objects into two layers: all but the lead, which share one ink in a clip, and the lead."""
     radius, wrap = state.radius[:, None].expand_as(state.shape), world.motion.edges == "torus"
     columns, rows = _profiles(state.position, radius, state.shape, world.size, wrap)
     columns = torch.where(state.visible[..., None], columns, -OUTSIDE)
     ink = state.colour.to(torch.int16).permute(2, 0, 3, 1)[..., None, None]  # (o, b, 3, f, 1, 1)
-    return [(columns[:, :, i : i + 1], rows[:, :, i : i + 1], ink[i]) for i in reversed(range(len(ink)))]
+    lead = (columns[:, :, :1], rows[:, :, :1], ink[0])
+    return [(columns[:, :, 1:], rows[:, :, 1:], ink[1]), lead] if len(ink) > 1 else [lead]
 
 
 def _distractor_layers(count: int, world: World, generator: torch.Generator) -> list[Layer]:
@@ -99,11 +105,11 @@ def _profiles(
     A disc is r^2 - x^2 - y^2, a diamond r - |x| - |y|, a square min(0, r - |x|) + min(0, r - |y|), each divided by
     its slope at the border so that one unit is one pixel. Equal radius means equal area for all three.
     """
-    centres = torch.arange(size, dtype=torch.float64) + 0.5
-    distance = (centres - position[..., None]).abs()  # (b, f, o, 2, size)
+    centres = torch.arange(size, dtype=torch.float32) + 0.5
+    distance = (centres - position.float()[..., None]).abs_()  # (b, f, o, 2, size)
     if wrap:
         distance = torch.minimum(distance, size - distance)
-    radius, shape = radius[..., None, None], shape[..., None, None]
+    radius, shape = radius.float()[..., None, None], shape[..., None, None]
     disc = (0.25 + radius / 4) - distance * distance / (2 * radius)
     square = (HALF_SIDE * radius - distance - 0.5).clamp(max=0) + 0.5
     diamond = (0.25 + HALF_SIDE / 2 * radius) - distance * 0.7071067811865476

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
-from minijepa.data.toy_motion import Bodies, gap
+from minijepa.data.toy_motion import Bodies, Track, gap
 from minijepa.data.toy_world import SHAPES, World
 
 _DIAGONAL = 0.7071067811865476
@@ -21,6 +21,7 @@ COMPASS = (
     (-1.0, 0.0), (-_DIAGONAL, -_DIAGONAL), (0.0, -1.0), (_DIAGONAL, -_DIAGONAL),
 )  # fmt: skip
 COLOURS = ("red", "yellow", "green", "cyan", "blue", "magenta")
+REACH = (1.0, 0.8862269254527580, 1.2533141373155003)  # radii from the centre to the edge of a disc, square, diamond
 _TAN_HALF_JITTER = 0.07870170682461845  # tan(4.5 degrees): headings lie within 9 degrees of their class
 _PLACES = 8  # start positions tried for an object that would touch another
 
@@ -51,11 +52,12 @@ def headings(direction: Int64[Tensor, "..."], generator: torch.Generator) -> Flo
     return torch.stack([x * cos - y * sin, x * sin + y * cos], -1)
 
 
-def start(world: World, count: int, generator: torch.Generator) -> Start:
-    """Draw the first frame of `count` clips."""
+def start(world: World, clips: int, tries: int, generator: torch.Generator) -> Start:
+    """Draw `tries` first frames for each of `clips` clips; the tries of a clip share speed, gravity and object count."""
+    count = clips * tries
     motion, (fewest, most) = world.motion, world.objects
     direction = torch.randint(0, len(COMPASS), (count, most), generator=generator)
-    speed = torch.randint(0, len(motion.speeds), (count,), generator=generator)
+    speed = torch.randint(0, len(motion.speeds), (clips,), generator=generator).repeat_interleave(tries)
     shape = torch.randint(0, len(SHAPES), (count, most), generator=generator)
     spread = 1 + motion.speed_spread * (2 * uniform((count, 1), generator) - 1)
     pace = torch.tensor(motion.speeds, dtype=torch.float64)[speed][:, None] * spread
@@ -65,16 +67,21 @@ def start(world: World, count: int, generator: torch.Generator) -> Start:
     place = uniform((count, most, 2), generator)
     colour, tint = _colours(count, most, world, generator)
     bar = _bar(world, count, generator)
-    bounds = _bounds(world, radius, bar, generator)
-    many = torch.full((count,), fewest)
+    box = room = _box(world, radius)
+    if motion.bar != "none":
+        room = _beside_bar(world, box, bar, generator)
+    many = torch.full((clips, 1), fewest)
     if most > fewest:
-        many = torch.randint(fewest, most + 1, (count,), generator=generator)
-    active = torch.arange(most) < many[:, None]
-    gravity = torch.full((count, 1), motion.gravity, dtype=torch.float64)
+        many = torch.randint(fewest, most + 1, (clips, 1), generator=generator)
+    active = torch.arange(most) < many.repeat_interleave(tries, 0)
+    gravity = torch.full((clips, 1), motion.gravity, dtype=torch.float64)
     if motion.gravity and world.events != "always":
-        gravity = gravity * torch.randint(0, 2, (count, 1), generator=generator)
-    bodies = Bodies(place, velocity, radius, active, gravity, bounds)
-    return Start(_placed(bodies, world, generator), shape, colour, bar, direction[:, 0], speed, tint)
+        gravity = gravity * torch.randint(0, 2, (clips, 1), generator=generator)
+    bodies = Bodies(place, velocity, radius, active, gravity.repeat_interleave(tries, 0), room)
+    bodies = _placed(bodies, world, generator)
+    if motion.bar == "occluder":
+        bodies = replace(bodies, bounds=box)
+    return Start(bodies, shape, colour, bar, direction[:, 0], speed, tint)
 
 
 def select(begin: Start, index: Int64[Tensor, " k"]) -> Start:
@@ -83,6 +90,13 @@ def select(begin: Start, index: Int64[Tensor, " k"]) -> Start:
     kept = Bodies(**{name: v[:, index] if name == "bounds" else v[index] for name, v in bodies.items()})
     rest = {f.name: getattr(begin, f.name)[index] for f in fields(Start) if f.name != "bodies"}
     return Start(kept, **rest)
+
+
+def hidden(begin: Start, track: Track) -> Bool[Tensor, "b f"]:
+    """Tell in which frames the bar covers the lead entirely."""
+    reach = torch.tensor(REACH, dtype=torch.float64)[begin.shape[:, :1]] * begin.bodies.radius[:, :1]
+    along = torch.where(begin.bar[:, None, 0] == 0, track.position[:, :, 0, 0], track.position[:, :, 0, 1])
+    return (along - begin.bar[:, None, 1]).abs() + reach <= begin.bar[:, None, 2] / 2
 
 
 def _placed(bodies: Bodies, world: World, generator: torch.Generator) -> Bodies:
@@ -113,18 +127,23 @@ def _bar(world: World, count: int, generator: torch.Generator) -> Float64[Tensor
     return torch.stack([axis, centre, torch.full_like(centre, world.motion.bar_width)], 1)
 
 
-def _bounds(
-    world: World, radius: Float64[Tensor, "b o"], bar: Float64[Tensor, "b 3"], generator: torch.Generator
+def _box(world: World, radius: Float64[Tensor, "b o"]) -> Float64[Tensor, "2 b o 2"]:
+    """Compute where centres may be between four walls."""
+    low = radius[..., None].expand(-1, -1, 2)
+    return torch.stack([low, world.size - low])
+
+
+def _beside_bar(
+    world: World, box: Float64[Tensor, "2 b o 2"], bar: Float64[Tensor, "b 3"], generator: torch.Generator
 ) -> Float64[Tensor, "2 b o 2"]:
-    """Compute where centres may be: inside the walls, and on one side of a solid bar, chosen by a coin."""
-    low = radius[..., None].expand(-1, -1, 2).clone()
-    high = world.size - low
-    if world.motion.bar == "solid":
-        after = torch.randint(0, 2, radius.shape, generator=generator).bool()
-        across = bar[:, None, :1] == torch.arange(2)  # (b, 1, 2): the axis that the bar cuts
-        edge = bar[:, 1:2] + torch.where(after, 1, -1) * (bar[:, 2:] / 2 + radius)
-        low = torch.where(across & after[..., None], edge[..., None], low)
-        high = torch.where(across & ~after[..., None], edge[..., None], high)
+    """Narrow the box to one side of the bar, chosen by a coin: clear of a solid bar, half in sight beside another."""
+    (low, high), solid = box, world.motion.bar == "solid"
+    after = torch.randint(0, 2, low.shape[:2], generator=generator).bool()
+    reach = low[..., 0] if solid else torch.zeros_like(low[..., 0])
+    across = bar[:, None, :1] == torch.arange(2)  # (b, 1, 2): the axis that the bar cuts
+    edge = (bar[:, 1:2] + torch.where(after, 1, -1) * (bar[:, 2:] / 2 + reach))[..., None]
+    low = torch.where(across & after[..., None], edge, low)
+    high = torch.where(across & ~after[..., None], edge, high)
     return torch.stack([low, high])
 
 

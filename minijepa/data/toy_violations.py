@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from minijepa.data.toy_motion import Bodies, Track, hidden, roll
-from minijepa.data.toy_start import Start, uniform
+from minijepa.data.toy_motion import Bodies, Track, roll
+from minijepa.data.toy_start import Start, hidden, uniform
 from minijepa.data.toy_world import SHAPES, World
 
 KINDS = ("permanence", "shape", "colour", "teleport", "tunnelling", "gravity")
@@ -29,19 +29,20 @@ def check_kind(kind: str, world: World) -> None:
 def choose_onset(kind: str, begin: Start, track: Track, world: World, generator: torch.Generator) -> Int64[Tensor, " b"]:
     """Choose the first unlawful frame of every clip; the number of frames where the clip has nothing to break.
 
-    Tunnelling sets in where the lead would have bounced. Where an occluder stands, the others set in when it hides the
-    lead, so that nothing is seen to change; elsewhere in the middle half of the clip.
+    Nothing breaks in the first quarter. Tunnelling sets in where the lead would then have bounced. Where an occluder
+    stands, the others set in when it hides the lead, if it does, so that nothing is seen to change; elsewhere in the
+    middle half of the clip.
     """
     frames, count = world.frames, len(begin.bar)
     first, last = max(1, frames // 4), max(2, 3 * frames // 4)
     onset = torch.randint(first, last, (count,), generator=generator)
-    late = torch.arange(frames) >= 1
+    late = torch.arange(frames) >= first
     if kind == "tunnelling":
         return _first(track.bounced & late, torch.full_like(onset, frames))
     if kind == "gravity":
         return torch.where(begin.bodies.gravity[:, 0] > 0, onset, frames)
     if world.motion.bar == "occluder":
-        return _first(hidden(track, begin.bodies.radius, begin.bar) & late, onset)
+        return _first(hidden(begin, track) & late, onset)
     return onset
 
 

@@ -42,6 +42,7 @@ class World:
     """Describe a family of clips; the class methods are the worlds of the course.
 
     The class methods scale all lengths with size / 32, so that a larger picture shows the same world in more detail.
+    All but `drift` and `occluder` slow down in longer clips (speeds by 12 / (frames + 4)), so that events stay about even.
     """
 
     size: int = 32  # px, height and width
@@ -60,16 +61,18 @@ class World:
             raise ValueError(f"expected 1 <= fewest <= most <= 6 objects, got objects={self.objects}")
         if self.motion.edges == "torus" and (self.motion.gravity or self.motion.bar == "solid"):
             raise ValueError("gravity and a solid bar need something to land on: set edges='walls' in Motion")
-        room = self.size if self.motion.bar != "solid" else self.size / 3
-        if 2 * self.radius[1] > room or self.radius[0] <= 0 or self.others[0] <= 0:
-            raise ValueError(f"expected radii above 0 and 2 * radius <= {room:.0f} px, got {self.radius}, {self.others}")
+        room = self.size
+        if self.motion.bar != "none":  # the narrower side of the bar; see toy_start._bar for the 0.35
+            room = (0.35 * self.size - self.motion.bar_width / 2) * (1 if self.motion.bar == "solid" else 2)
+        if self.radius[0] <= 0 or self.others[0] <= 0 or 2 * self.radius[1] > room:
+            raise ValueError(f"expected radii above 0 and 2 * radius <= {room:.1f} px, got {self.radius}, {self.others}")
 
     @classmethod
     def drift(
         cls,
         size: int = 32,
         frames: int = 8,
-        texture: float = 0.1,
+        texture: float = 0.3,
         noise: float = 0.1,
         hue: Literal["white", "clip"] = "white",
     ) -> World:
@@ -81,38 +84,35 @@ class World:
     @classmethod
     def bounce(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
         """Make one shape that moves in a box and bounces off its walls; the event is a bounce."""
-        return _boxed(size, frames, look, events, radius=(4.0, 6.0))
+        return _single(size, frames, look, events, (4.0, 6.0), _motion(size, frames))
 
     @classmethod
     def fall(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
         """Make one shape in a box that is thrown: half of the clips have gravity; the event is gravity."""
-        return _boxed(size, frames, look, events, radius=(3.0, 4.5), gravity=0.2)
+        return _single(size, frames, look, events, (3.0, 4.5), _motion(size, frames, gravity=0.35))
 
     @classmethod
     def collide(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
         """Make two or three shapes on a torus that bounce off each other; the event is a collision."""
-        scale = size / 32
-        motion = Motion(speeds=_scaled((0.7, 1.4, 2.1), scale), collisions=True)
-        radii = _scaled((4.0, 6.0), scale), _scaled((2.5, 3.5), scale)
+        motion = _motion(size, frames, edges="torus", collisions=True)
+        radii = _scaled((4.0, 6.0), size / 32), _scaled((2.5, 3.5), size / 32)
         return cls(size, frames, (2, 3), *radii, motion=motion, look=look or Look(), events=events)
 
     @classmethod
     def occluder(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
         """Make one shape in a box with a bar in front; the event is that the bar hides the shape entirely."""
-        return _boxed(size, frames, look, events, radius=(3.0, 3.5), bar=("occluder", 12.0))
+        return _single(size, frames, look, events, (3.0, 3.5), _motion(size, 8, bar=("occluder", 12.0)))
 
     @classmethod
     def barrier(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
         """Make one shape in a box that a solid bar divides; the event is a bounce off the bar or a wall."""
-        return _boxed(size, frames, look, events, radius=(3.0, 4.0), bar=("solid", 3.0))
+        return _single(size, frames, look, events, (3.0, 4.0), _motion(size, frames, bar=("solid", 3.0)))
 
     @classmethod
     def rich(cls, size: int = 32, frames: int = 16, distractors: Strength = "none", noise: float = 0.1) -> World:
         """Make two to four shapes in a box with gravity in half of the clips, collisions, bounces and a narrow bar."""
-        scale = size / 32
-        speeds = _scaled((0.7, 1.4, 2.1), scale)
-        motion = Motion("walls", speeds, gravity=0.15 * scale, collisions=True, bar="occluder", bar_width=4.0 * scale)
-        radii = _scaled((4.0, 5.0), scale), _scaled((2.0, 3.0), scale)
+        motion = _motion(size, frames, gravity=0.2, collisions=True, bar=("occluder", 4.0))
+        radii = _scaled((4.0, 5.0), size / 32), _scaled((2.0, 3.0), size / 32)
         look = Look(noise=noise, distractors=distractors)
         return cls(size, frames, (2, 4), *radii, motion=motion, look=look, events="balanced")
 
@@ -121,20 +121,23 @@ def _scaled(lengths: tuple[float, ...], scale: float) -> tuple[float, ...]:
     return tuple(length * scale for length in lengths)
 
 
-def _boxed(
+def _motion(
     size: int,
     frames: int,
-    look: Look | None,
-    events: Events,
-    radius: tuple[float, float],
+    edges: Literal["torus", "walls"] = "walls",
     gravity: float = 0.0,
+    collisions: bool = False,
     bar: tuple[Literal["none", "occluder", "solid"], float] = ("none", 0.0),
-) -> World:
-    """Make a world of one shape between four walls, its lengths given for 32 px."""
-    scale = size / 32
-    speeds = _scaled((0.7, 1.4, 2.1), scale)
-    motion = Motion("walls", speeds, gravity=gravity * scale, bar=bar[0], bar_width=bar[1] * scale)
-    return World(size, frames, (1, 1), _scaled(radius, scale), motion=motion, look=look or Look(), events=events)
+) -> Motion:
+    """Make rules from lengths for 32 px and times for 8 frames."""
+    scale, pace = size / 32, 12 / (frames + 4)
+    speeds = _scaled((0.7, 1.4, 2.1), scale * pace)
+    return Motion(edges, speeds, 0.1, gravity * scale * pace * pace, collisions, bar[0], bar[1] * scale)
+
+
+def _single(size: int, frames: int, look: Look | None, events: Events, radius: tuple[float, float], motion: Motion) -> World:
+    """Make a world of one shape, its radius given for 32 px."""
+    return World(size, frames, (1, 1), _scaled(radius, size / 32), motion=motion, look=look or Look(), events=events)
 
 
 @dataclass(frozen=True)
