@@ -1,0 +1,108 @@
+"""Compare ways to learn from the same clips: who knows what, after how many steps, from how many labels?
+
+``python -m minijepa.train.compare --world drift --arm jepa --seed 0`` trains one arm and writes its probe
+accuracies to a CSV file. All arms share encoder, clips, batch, optimiser and number of steps; the chapters draw
+their figures from these files.
+"""
+
+import csv
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+import tyro
+
+from minijepa.data.toy_physics import World
+from minijepa.model.weights import save
+from minijepa.train.batches import ToyBatches
+from minijepa.train.masks import Tube
+from minijepa.train.objective import latent_loss, pixel_loss
+from minijepa.train.pretrain import PretrainConfig, Run, pretrain
+from minijepa.train.run import replace_file
+from minijepa.train.supervise import endless_labels, supervise
+from minijepa.train.track import ProbeClips, ProbeTracker, Row, probe_clips, probe_features, raw_pixel_features
+
+WORLDS = {
+    "drift": World.drift(),
+    "drift_faint": World.drift(texture=0.1),  # the same with a fainter texture: fewer details to paint
+    "rich": World.rich(frames=8),
+    "rich_distractors": World.rich(frames=8, distractors="strong"),
+}
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Say which arm to train on which world."""
+
+    world: Literal["drift", "drift_faint", "rich", "rich_distractors"] = "drift"
+    arm: Literal["jepa", "tubes", "pixels", "supervised", "raw"] = "jepa"  # pixels: the twin; raw: PCA of the pixels
+    seed: int = 0  # of weights, training clips, masks and probe clips
+    steps: int = 1200  # optimiser steps, 32 clips each
+    probe_every: int = 100  # steps
+    labelled_clips: tuple[int, ...] = (250, 4000)  # that the probes may use
+    threads: int = 1  # of torch; CPU seconds are comparable only at the same number
+    folder: Path = Path("runs/compare")  # WORLD/ARM_sSEED.csv and the weights appear in it
+
+
+def pretrain_config(compare: Compare) -> PretrainConfig:
+    """Return the run of a self-supervised arm: warm-up, then a constant rate, so that any step is a fair stop."""
+    base = PretrainConfig(data=ToyBatches(WORLDS[compare.world]))
+    warmup = max(1, compare.steps // 20)
+    optim = replace(base.optim, steps=compare.steps, rate=replace(base.optim.rate, warmup=warmup, decay=0))
+    run = Run(seed=compare.seed, log_every=compare.probe_every, quiet=True)
+    config = replace(base, optim=optim, run=run)
+    if compare.arm == "tubes":
+        return replace(config, masks=(Tube(), Tube()))
+    if compare.arm == "pixels":
+        tubelet = 3 * config.encoder.tubelet * config.encoder.patch**2
+        return replace(config, predictor=replace(config.predictor, output_width=tubelet))
+    return config
+
+
+def train_arm(compare: Compare, clips: ProbeClips, tracker: ProbeTracker) -> None:
+    """Train one arm, probing as it goes, and save its encoder."""
+    config = pretrain_config(compare)
+    if compare.arm == "supervised":
+        classes = {name: int(clips.labels["train"][name].max()) + 1 for name in tracker.names}
+        batches = endless_labels(WORLDS[compare.world], config.batch, compare.seed)
+        generator = torch.Generator().manual_seed(compare.seed)
+        encoder, _ = supervise(
+            config.encoder, classes, batches, config.optim, generator, tracker.record, compare.probe_every
+        )
+    else:
+        objective = pixel_loss if compare.arm == "pixels" else latent_loss
+        encoder = pretrain(
+            config, objective, lambda state: tracker.record(state.step, state.teacher), compare.probe_every
+        ).teacher
+    save(encoder, output(compare).with_suffix(".safetensors"))
+
+
+def output(compare: Compare) -> Path:
+    """Return the CSV file of an arm."""
+    return compare.folder / compare.world / f"{compare.arm}_s{compare.seed}.csv"
+
+
+def compare_arm(compare: Compare) -> list[Row]:
+    """Run one arm and write its rows; return them."""
+    torch.set_num_threads(compare.threads)
+    clips = probe_clips(WORLDS[compare.world], compare.seed)
+    names = tuple(clips.labels["train"])
+    tracker = ProbeTracker(clips, names, compare.labelled_clips)
+    if compare.arm == "raw":
+        features = raw_pixel_features(clips)
+        rows = [{"step": 0, "cpu_seconds": 0.0} | row for row in probe_features(features, clips, names, tracker.counts)]
+    else:
+        train_arm(compare, clips, tracker)
+        rows = tracker.rows
+    text = io.StringIO()
+    table = csv.DictWriter(text, fieldnames=list(rows[0]))
+    table.writeheader()
+    table.writerows(rows)
+    replace_file(output(compare), text.getvalue().encode())
+    return rows
+
+
+if __name__ == "__main__":
+    compare_arm(tyro.cli(Compare))
