@@ -125,6 +125,8 @@ def tile(
     clips = list(videos)
     if not clips:
         raise VideoError.about("show.video.grid", "got no clip", "give at least one (3, f, H, W)")
+    if columns is not None and columns < 1:
+        raise VideoError.about("show.video.grid", f"expected at least 1 column, got {columns}", "give None to choose")
     if titles is not None and len(titles) != len(clips):
         wrong = f"got {len(titles)} titles for {len(clips)} clips"
         raise VideoError.about("show.video.grid", wrong, "give one title a clip")
@@ -136,7 +138,7 @@ def tile(
     if titles is not None:
         lines = [_caption(title, width)[:, None].expand(-1, frames, -1, -1) for title in titles]
         cells = [torch.cat([line, cell], 2) for line, cell in zip(lines, cells, strict=True)]
-    return _rows(cells, columns or min(4, len(cells)))
+    return _rows(cells, min(4, len(cells)) if columns is None else columns)
 
 
 def _fit(clip: Tensor, frames: int, height: int, width: int) -> Tensor:
