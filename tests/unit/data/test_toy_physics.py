@@ -88,14 +88,14 @@ WORLDS = {
     "strong": World.rich(48, 8, distractors="strong"),
 }
 STORED = {
-    "drift": "eaaae2c28cff3a42",
+    "drift": "dabc823dbd0c6842",
     "bounce": "202672edf7852fd3",
     "fall": "1b6536a6cfaf187e",
-    "collide": "be180abcf9779253",
+    "collide": "9f63bf07bae62dd1",
     "occluder": "dfc37673bb5acc84",
     "barrier": "b282e3db70fc2030",
-    "rich": "707756131d8f82c5",
-    "strong": "c455788dac2b35c8",
+    "rich": "cc629a8734cf88ba",
+    "strong": "b927ee417bc5aeb5",
 }
 BROKEN = [
     ("permanence", World.bounce()),
