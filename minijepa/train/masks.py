@@ -8,6 +8,7 @@ whole batch at once.
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -39,7 +40,7 @@ class MultiBlock:
     spatial_scale: float = 0.15  # area of a block / area of the grid
     temporal_scale: float = 1.0  # length of a block / length of the clip; 1: a tube through all time
     aspect: tuple[float, float] = (0.75, 1.5)  # height / width of a block, drawn linearly
-    max_temporal_keep: float = 1.0  # share of the steps, from the first, that the context may use
+    max_temporal_keep: float = 1.0  # share of the steps, from the first, that the context may use; later ones are hidden
     max_keep: int | None = None  # most context tokens; the first in raster order stay
     complement: Literal["none", "targets", "context"] = "none"  # which set is recomputed as all that the other lacks
     min_context: float = 0.0  # share of the tokens that stays visible; 0: at least one token, as released
@@ -55,13 +56,13 @@ class MultiBlock:
         hidden = self.cover(size, grid, batch, generator)
         least = max(1, round(self.min_context * hidden[0].numel()))
         for _ in range(1000):
-            poor = (self.visible(hidden).flatten(1).sum(1) < least).nonzero()[:, 0]
+            poor = ((~hidden).sum((1, 2, 3)) < least).nonzero()[:, 0]
             if not len(poor):
                 break
             hidden[poor] = self.cover(size, grid, len(poor), generator)
         else:
             raise ValueError(f"{self} leaves fewer than {least} visible tokens on grid {grid}; use smaller or fewer blocks")
-        context = first_ids(self.visible(hidden), self.max_keep)
+        context = first_ids(~hidden, self.max_keep)
         if self.min_context:
             context = thin(context, least, generator)
         targets = first_ids(hidden)
@@ -83,23 +84,17 @@ class MultiBlock:
         )
 
     def cover(self, size: Grid, grid: Grid, batch: int, generator: torch.Generator) -> Bool[Tensor, "b t h w"]:
-        """Place the blocks of ``batch`` clips uniformly and return their union."""
+        """Place the blocks of ``batch`` clips uniformly; return their union and all that ``max_temporal_keep`` denies."""
         inside = []
-        for length, extent in zip(size, grid, strict=True):
+        steps = 1 if size[0] == grid[0] else grid[0]  # a tube is one plane, repeated
+        for length, extent in zip((min(size[0], steps), *size[1:]), (steps, *grid[1:]), strict=True):
             start = torch.randint(extent - length + 1, (batch, self.blocks, 1), generator=generator)
             line = torch.arange(extent)
-            inside.append((line >= start) & (line < start + length))  # (b, blocks, extent)
-        in_t, in_h, in_w = inside
-        plane = in_h[..., :, None] & in_w[..., None, :]  # (b, blocks, h, w)
-        if size[0] == grid[0]:
-            return plane.any(1)[:, None].repeat(1, grid[0], 1, 1)
-        return (in_t[..., None, None] & plane[:, :, None]).any(1)
-
-    def visible(self, hidden: Bool[Tensor, "b t h w"]) -> Bool[Tensor, "b t h w"]:
-        """Return what the context may use: all that is not hidden, up to ``max_temporal_keep``."""
-        visible = ~hidden
-        visible[:, int(hidden.shape[1] * self.max_temporal_keep) :] = False
-        return visible
+            inside.append(((line >= start) & (line < start + length)).float())  # (b, blocks, extent)
+        covering = torch.einsum("bit,bih,biw->bthw", *inside)  # how many blocks hold a token
+        hidden = (covering > 0).repeat(1, grid[0] // steps, 1, 1)
+        hidden[:, max(1, int(grid[0] * self.max_temporal_keep)) :] = True
+        return hidden
 
 
 SHORT_RANGE = MultiBlock(blocks=8, spatial_scale=0.15)  # the released pair: many small blocks
@@ -160,12 +155,9 @@ def count(share: float, total: int) -> int:
 
 def first_ids(chosen: Bool[Tensor, "b *grid"], most: int | None = None) -> Int[Tensor, "b k"]:
     """Return the raster ids of the chosen tokens, each row cut to the shortest row by dropping its last ids."""
-    chosen = chosen.flatten(1)
-    counts = chosen.sum(1)
-    k = min(int(counts.min()), most or chosen.shape[1])
-    ids = chosen.nonzero()[:, 1]
-    rank = torch.arange(len(ids)) - (counts.cumsum(0) - counts).repeat_interleave(counts)
-    return ids[rank < k].view(len(chosen), k)
+    rows = chosen.flatten(1).numpy()  # numpy lists what is true three times as fast as torch
+    k = min(int(np.count_nonzero(rows, axis=1).min()), most or rows.shape[1])
+    return torch.from_numpy(np.stack([row.nonzero()[0][:k] for row in rows]))
 
 
 def thin(ids: Int[Tensor, "b k"], keep: int, generator: torch.Generator) -> Int[Tensor, "b keep"]:

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tests.equivalence.golden import case, data, fill, output
 from torch.testing import assert_close
 
 from minijepa.config import EncoderConfig, PredictorConfig
 from minijepa.model.encoder import VideoEncoder
 from minijepa.model.predictor import MaskedPredictor
+from tests.equivalence.golden import case, data, fill, output
 
 CLOSE = {"atol": 1e-5, "rtol": 0.0}
 
