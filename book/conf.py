@@ -22,6 +22,7 @@ exclude_patterns = ["_build", "_vendor*", "**.ipynb_checkpoints"]
 suppress_warnings = ["ref.python"]  # two modules may each have a `State`; a signature need not say which
 nitpicky = False
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 python_maximum_signature_line_length = 88
 pygments_style = "friendly"
 templates_path = ["_templates"]
