@@ -9,10 +9,12 @@ import csv
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 import tyro
+from jaxtyping import Float64
 
 from minijepa.data.toy_physics import World
 from minijepa.model.weights import save
@@ -68,9 +70,7 @@ def train_arm(compare: Compare, clips: ProbeClips, tracker: ProbeTracker) -> Non
         classes = {name: int(clips.labels["train"][name].max()) + 1 for name in tracker.names}
         batches = endless_labels(WORLDS[compare.world], config.batch, compare.seed)
         generator = torch.Generator().manual_seed(compare.seed)
-        encoder, _ = supervise(
-            config.encoder, classes, batches, config.optim, generator, tracker.record, compare.probe_every
-        )
+        encoder, _ = supervise(config.encoder, classes, batches, config.optim, generator, tracker.record, compare.probe_every)
     else:
         objective = pixel_loss if compare.arm == "pixels" else latent_loss
         encoder = pretrain(
@@ -102,6 +102,30 @@ def compare_arm(compare: Compare) -> list[Row]:
     table.writerows(rows)
     replace_file(output(compare), text.getvalue().encode())
     return rows
+
+
+class Curves(NamedTuple):
+    """Hold the measured accuracy of one arm over training."""
+
+    steps: Float64[np.ndarray, "steps"]
+    accuracy: Float64[np.ndarray, "seeds steps"]
+
+
+def read_curves(folder: Path, world: str, arm: str, label: str, labelled_clips: int = 4000) -> Curves:
+    """Read what ``compare_arm`` wrote for all seeds of an arm; raise FileNotFoundError if there are none."""
+    files = sorted((folder / world).glob(f"{arm}_s*.csv"))
+    if not files:
+        raise FileNotFoundError(
+            f"{folder / world}: expected files {arm}_s*.csv, found none; make them by "
+            f"python -m minijepa.train.compare --world {world} --arm {arm} --folder {folder}"
+        )
+    seeds = []
+    for file in files:
+        rows = csv.DictReader(file.read_text().splitlines())
+        wanted = [r for r in rows if r["label"] == label and int(r["labelled_clips"]) == labelled_clips]
+        seeds.append([(float(r["step"]), float(r["accuracy"])) for r in wanted])
+    table = np.array(seeds)  # (seeds, steps, 2)
+    return Curves(table[0, :, 0], table[:, :, 1])
 
 
 if __name__ == "__main__":
