@@ -65,8 +65,16 @@ def latent_loss(encoder, predictor, teacher, video, masks) -> Float[Tensor, ""]:
 
 
 def pixel_loss(encoder, predictor, teacher, video, masks) -> Float[Tensor, ""]:
-    """Return the loss of the pixel twin: predict the hidden pixels themselves; the teacher is not used."""
+    """Return the loss of the pixel twin: predict the hidden pixels themselves; the teacher is not used.
+
+    Raises ValueError unless the predictor gives as many numbers as a tubelet has.
+    """
     targets = pixel_targets(video, encoder.config.tubelet, encoder.config.patch)
+    if predictor.predictor_proj.out_features != targets.shape[-1]:
+        raise ValueError(
+            f"pixel_loss: expected a predictor with output_width={targets.shape[-1]}, the pixels of a tubelet, "
+            f"got {predictor.predictor_proj.out_features}; set it in PredictorConfig"
+        )
     return masked_l1(encoder, predictor, targets, video, masks)
 
 

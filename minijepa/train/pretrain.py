@@ -39,7 +39,7 @@ class Run:
     save_every: int = 500  # steps between checkpoints
     log_every: int = 50  # steps between rows of metrics.csv
     workers: int = 0  # processes that prepare batches ahead
-    device: str = "cpu"
+    device: str = "cpu"  # or "cuda"; under torchrun each process takes a GPU of its own
     quiet: bool = False  # no progress bar
 
 
@@ -56,6 +56,14 @@ class PretrainConfig:
         2_000, LearningRate(0.0, 2e-3, 1e-4, 100, 400), 0.05, (0.9, 0.98), clip=1.0, momentum=(0.98, 0.999)
     )
     run: Run = Run()
+
+    def __post_init__(self) -> None:
+        if self.predictor.encoder_width != self.encoder.width or not self.masks or self.batch < 1:
+            raise ValueError(
+                f"PretrainConfig: expected predictor.encoder_width = encoder.width = {self.encoder.width}, at least one "
+                f"mask type and one clip, got encoder_width {self.predictor.encoder_width}, {len(self.masks)} mask types "
+                f"and a batch of {self.batch}; change one of them"
+            )
 
 
 class Learner(nn.Module):
@@ -111,7 +119,7 @@ def pretrain(
     """
     state = fresh_state(config)
     with Processes.join(config.run.device) as processes:
-        folder = RunFolder(config.run.folder, settings(config), processes.rank == 0)
+        folder = RunFolder(config.run.folder, settings(config, objective), processes.rank == 0)
         state.step = folder.restore(state)
         learner = Learner(state.encoder, state.predictor, objective).train()
         learner = DistributedDataParallel(learner) if processes.world > 1 else learner
@@ -126,7 +134,8 @@ def pretrain(
             loss = train_step(learner, state, video, config, processes)
             if state.step % config.run.log_every == 0 or state.step == config.optim.steps:
                 row = {"step": state.step, "seconds": time.perf_counter() - started, "loss": processes.mean(loss)}
-                folder.log(row | health(state.teacher, normalize(video.to(config.run.device))))
+                row["skipped"] = len(processes.union(config.data.skipped()))
+                folder.log(row | health(state.teacher, network_input(video, config.run.device)))
             if state.step % config.run.save_every == 0 or state.step == config.optim.steps:
                 folder.save(state, time.perf_counter() - started)
         if watch:
@@ -138,7 +147,7 @@ def pretrain(
 def train_step(learner: nn.Module, state: State, video: Tensor, config: PretrainConfig, processes: Processes) -> Tensor:
     """Take one optimiser step on this process's share of the batch and let the teacher follow."""
     optim, device = config.optim, torch.device(config.run.device)
-    video = normalize(video.to(device))
+    video = network_input(video, config.run.device)
     masks = draw_masks(config, state.encoder.grid(video), state.step, processes)
     for group in state.optimiser.param_groups:
         group["lr"] = optim.rate.at(state.step, optim.steps)
@@ -154,9 +163,16 @@ def train_step(learner: nn.Module, state: State, video: Tensor, config: Pretrain
     return loss.detach()
 
 
-def settings(config: PretrainConfig) -> str:
+def network_input(video: Tensor, device: str) -> Tensor:
+    """Move clips to the device and normalise raw pixels there; clips of video files come normalised."""
+    video = video.to(device)
+    return normalize(video) if video.dtype == torch.uint8 else video
+
+
+def settings(config: PretrainConfig, objective: Objective) -> str:
     """Describe all that decides the weights of a run, so that a checkpoint is not continued with something else."""
-    return repr(replace(config, run=Run(seed=config.run.seed)))
+    name = getattr(objective, "__qualname__", repr(objective))
+    return f"{name}, {replace(config, run=Run(seed=config.run.seed))!r}"
 
 
 def draw_masks(config: PretrainConfig, grid: tuple[int, int, int], step: int, processes: Processes) -> list[Masks]:
@@ -165,3 +181,9 @@ def draw_masks(config: PretrainConfig, grid: tuple[int, int, int], step: int, pr
     rows = processes.share(config.batch)
     drawn = [mask.draw(grid, config.batch, generator) for mask in config.masks]
     return [Masks(*(ids[rows].to(config.run.device) for ids in mask)) for mask in drawn]
+
+
+if __name__ == "__main__":
+    from minijepa.train.command import main  # it imports this file: the command stands above the loop
+
+    main()

@@ -45,3 +45,10 @@ class Processes:
             dist.all_reduce(value)
             value = value / self.world
         return value.item()
+
+    def union(self, names: list[str]) -> set[str]:
+        """Return the names that any of the processes has."""
+        gathered: list[list[str]] = [names] * self.world
+        if self.world > 1:
+            dist.all_gather_object(gathered, names)
+        return set().union(*gathered)

@@ -28,13 +28,17 @@ class RunFolder:
 
         Raises ValueError if it belongs to a run with other settings.
         """
+        if self.writes:
+            for part in self.path.glob(".*.part"):  # what a kill in the middle of writing left
+                part.unlink()
         if self.path is None or not (self.path / "last.pt").exists():
             return 0
         saved = torch.load(self.path / "last.pt", weights_only=True)
         if saved["settings"] != self.settings:
+            there, asked = (set(settings.split(", ")) for settings in (saved["settings"], self.settings))
             raise ValueError(
-                f"{self.path}: holds a run with other settings; go on with those, or choose another folder.\n"
-                f"expected {self.settings}\ngot      {saved['settings']}"
+                f"{self.path}: expected the settings of the run that it holds, {sorted(there - asked)}, "
+                f"got {sorted(asked - there)}; go on with those of the run, or choose another folder"
             )
         for part in PARTS:
             getattr(state, part).load_state_dict(saved[part])

@@ -14,15 +14,22 @@ class LearningRate:
     peak: float = 5.25e-4  # after the warm-up
     final: float = 1e-6  # at the last step of the decay
     warmup: int = 12_000  # steps, linear
-    decay: int = 0  # last steps, linear; 12,000 in the released cooldown, which stops half-way down
+    decay: int = 0  # last steps, linear; 12,000 in the released cooldown
+    horizon: float = 1.0  # 1.25 in the released cooldown: the decay is planned 1.25 times as long as the run lasts
 
     def at(self, step: int, steps: int) -> float:
-        """Return the rate of 0-based ``step`` in a run of ``steps``."""
+        """Return the rate of 0-based ``step`` in a run of ``steps``.
+
+        With the released cooldown, LearningRate(warmup=0, decay=12_000, horizon=1.25) in 12,000 steps, the last
+        rate is 1.058e-4 and not ``final``; the paper says 1e-6.
+
+        Differs: the official scheduler moves before the first step, so its warm-up is one step ahead of ours.
+        """
         if step < self.warmup:
             return self.start + (self.peak - self.start) * step / self.warmup
-        left = steps - step
-        if left <= self.decay:
-            return self.final + (self.peak - self.final) * (left - 1) / max(1, self.decay)
+        into = step + 1 - (steps - self.decay)  # steps of the decay, this one included
+        if into > 0:
+            return self.peak + (self.final - self.peak) * into / (self.decay * self.horizon)
         return self.peak
 
 
@@ -30,7 +37,7 @@ class LearningRate:
 class Optimisation:
     """Describe how the weights are moved; the default is the released primary phase."""
 
-    steps: int = 252_000  # optimiser steps in all
+    steps: int = 240_000  # optimiser steps in all; the released cooldown adds 12,000
     rate: LearningRate = LearningRate()  # per step
     weight_decay: float = 0.04  # on tensors of two and more axes; biases and norms have none
     betas: tuple[float, float] = (0.9, 0.999)  # AdamW
