@@ -93,7 +93,8 @@ def networks() -> tuple[VideoEncoder, MaskedPredictor, VideoEncoder, torch.Tenso
     encoder, teacher = (VideoEncoder(EncoderConfig.tiny(), generator) for _ in range(2))
     predictor = MaskedPredictor(PredictorConfig.tiny(), generator)
     with torch.no_grad():
-        teacher.norm.weight.mul_(3)  # so that a missing layer norm shows
+        teacher.norm.weight.copy_(4 * torch.rand(64, generator=generator))  # so that a missing layer norm shows,
+        teacher.norm.bias.copy_(torch.randn(64, generator=generator))  # and one over the wrong axes
         predictor.predictor_proj.weight.mul_(20)  # so that a norm of the predictions shows
     video = torch.randn(2, 3, 8, 32, 32, generator=generator)
     masks = [kind.draw((4, 4, 4), 2, generator) for kind in (Tube(), Future())]
