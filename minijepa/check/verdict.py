@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,7 +45,7 @@ def grader(grade: Callable[[Callable], str]) -> Callable[[Callable], Verdict]:
     return verdict
 
 
-def require(holds: bool | Tensor, diagnosis: str) -> None:
+def require(holds: bool | np.bool_ | Tensor, diagnosis: str) -> None:
     """Raise `NotYet` with a diagnosis unless a condition holds."""
     if not bool(holds):
         raise NotYet(diagnosis)

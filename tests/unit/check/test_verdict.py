@@ -1,48 +1,57 @@
-"""A grader answers in words, whatever the student's function does."""
+"""A verdict never throws, whatever the student's function does, and says what is wrong."""
 
 import pytest
 import torch
 
 from minijepa import check
-from minijepa.check.verdict import Verdict, expect, expect_tensor, judge
+from minijepa.check.verdict import Verdict, close, grader, require, require_tensor
 
 
-def test_repr_says_the_verdict():
-    assert repr(Verdict(True, "each row is cut")) == "Passed: each row is cut"
-    assert repr(Verdict(False, "rows differ")) == "Not yet: rows differ"
+@grader
+def double(fn):
+    x = torch.arange(3.0)
+    answer = require_tensor(fn(x), (3,))
+    require(not close(answer, x), "you returned the input")
+    require(close(answer, 2 * x), "that is not twice the input")
+    return "twice the input"
 
 
-def raises():
-    raise RuntimeError("size mismatch")
+def raises(x):
+    raise KeyError("no such key")
 
 
-def unwritten():
+def unwritten(x):
     raise NotImplementedError
 
 
 @pytest.mark.parametrize(
-    "examine, words",
+    "fn, part",
     [
-        (raises, "RuntimeError: size mismatch"),
-        (unwritten, "not written yet"),
-        (lambda: expect(False, "you sampled time too"), "you sampled time too"),
-        (lambda: expect_tensor(None, (2, 3)), "None"),
-        (lambda: expect_tensor([1], (1,)), "is a list"),
-        (lambda: expect_tensor(torch.zeros(3, 2), (2, 3)), r"has shape (3, 2), expected (2, 3)"),
-        (lambda: expect_tensor(torch.tensor([0.0, torch.nan]), (2,)), "NaN"),
+        (lambda x: x, "returned the input"),
+        (lambda x: 3 * x, "not twice"),
+        (lambda x: None, "return statement"),
+        (lambda x: [0.0, 2.0, 4.0], "torch.Tensor"),
+        (lambda x: torch.zeros(2), "shape (3,)"),
+        (lambda x: x / 0, "NaN"),
+        (raises, "KeyError"),
+        (unwritten, "not written"),
     ],
 )
-def test_whatever_happens_becomes_a_diagnosis(examine, words):
-    verdict = judge(examine)
-    assert not verdict.passed and words in verdict.message
+def test_wrong_answers_get_their_diagnosis(fn, part):
+    verdict = double(fn)
+    assert not verdict.passed and part in verdict.message
 
 
-def test_judge_passes_praise_on():
-    assert judge(lambda: "right") == Verdict(True, "right")
+def test_right_answer_passes():
+    assert double(lambda x: x + x) == Verdict(True, "twice the input")
+    assert repr(double(lambda x: x + x)) == "Passed: twice the input"
+    assert repr(double(lambda x: x)).startswith("Not yet: ")
 
 
-def test_chapters_are_found_by_name():
-    with pytest.raises(AttributeError, match="no graders for 'ch99'"):
-        check.ch99  # noqa: B018
-    with pytest.raises(AttributeError, match="ch00"):
-        check.masks  # noqa: B018
+def test_close_compares_shape_and_value():
+    assert close(torch.ones(2), torch.ones(2, dtype=torch.float64))
+    assert not close(torch.ones(2), torch.ones(1)) and not close(torch.ones(2), torch.tensor([1.0, 1.1]))
+
+
+def test_unknown_chapter_is_an_attribute_error():
+    assert not hasattr(check, "ch99") and not hasattr(check, "nothing")

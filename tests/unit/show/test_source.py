@@ -1,20 +1,29 @@
-"""Source is shown from the package itself."""
+"""The listing is the library's own text, with its place."""
 
 import pytest
 
+from minijepa.model import rope
+from minijepa.model.transformer import Block
 from minijepa.show.source import source
-from minijepa.train.masks import MultiBlock
 
 
-def test_method_is_shown_without_its_indentation():
-    text = repr(source(MultiBlock.draw))
-    assert text.startswith("def draw(self") and "\n    size = self.block_size" in text
+def test_listing_is_the_source_with_its_place():
+    listing = source(rope.axis_width)
+    assert listing.place == "minijepa/model/rope.py"
+    assert repr(listing).startswith("def axis_width(") and '"""' in repr(listing)
+    assert "```python\ndef axis_width(" in listing._repr_markdown_()
 
 
-def test_notebook_gets_colours():
-    assert "<span" in source(MultiBlock)._repr_html_()
+def test_methods_lose_their_indentation_and_docstrings_can_be_left_out():
+    text = repr(source(Block.forward, docstrings=False))
+    assert text.startswith("def forward(") and '"""' not in text and "\n    return x + self.mlp" in text
 
 
-def test_what_has_no_file_is_refused():
-    with pytest.raises(ValueError, match="Python file"):
-        source(len)
+def test_several_things_are_shown_in_order():
+    text = repr(source(rope.rotate, rope.axis_width))
+    assert text.index("def rotate(") < text.index("def axis_width(")
+
+
+def test_nothing_to_show_is_an_error():
+    with pytest.raises(ValueError, match="at least one"):
+        source()
