@@ -68,7 +68,9 @@ def _page(name: str, path: Path, text: str, tree: ast.Module) -> str:
     blocks += [_item(node, text.splitlines(), ticks=6) for node in _public(tree)]
     if _public(tree):
         place = f"../../{path.as_posix()}"
-        blocks.append(f"## The whole file\n\n```{{literalinclude}} {place}\n:language: python\n:linenos:\n:class: whole-file\n```\n")
+        blocks.append(
+            f"## The whole file\n\n```{{literalinclude}} {place}\n:language: python\n:linenos:\n:class: whole-file\n```\n"
+        )
     return "\n".join(blocks)
 
 

@@ -70,7 +70,7 @@ def _tubelets(axes: Axes, on: set[str]) -> None:
     _label(axes, 28.0, 11.6, "tubelets", lit, title=True)
     _label(axes, 28.0, 9.2, "n = t · h · w", lit)
     if "positions" in on:
-        for letter, x, y in (("w", 30.3, 29.6), ("t", 22.2, 27.2), ("h", 36.2, 23.4)):
+        for letter, x, y in (("w", 30.3, 29.6), ("t", 22.2, 27.2), ("h", 20.2, 16.9)):
             _label(axes, x, y, letter, True, title=True)
     arrow(axes, [(27.0, 29.2), (27.0, UPPER), (37.6, UPPER)], INK, bool({"tubelets", "masks"} & on))
     arrow(axes, [(35.8, 17.0), (44.0, 17.0), (44.0, LOWER), (53.2, LOWER)], INK, "target" in on)
