@@ -6,7 +6,6 @@ their figures from these files.
 """
 
 import csv
-import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -22,12 +21,13 @@ from minijepa.train.batches import ToyBatches
 from minijepa.train.masks import Tube
 from minijepa.train.objective import latent_loss, pixel_loss
 from minijepa.train.pretrain import PretrainConfig, Run, pretrain
-from minijepa.train.run import replace_file
+from minijepa.train.run import write_table
 from minijepa.train.supervise import endless_labels, supervise
 from minijepa.train.track import ProbeClips, ProbeTracker, Row, probe_clips, probe_features, raw_pixel_features
 
 WORLDS = {
     "drift": World.drift(),
+    "drift_hue": World.drift(hue="clip"),  # the same with a coloured shape: a slow feature that is free to predict
     "drift_faint": World.drift(texture=0.1),  # the same with a fainter texture: fewer details to paint
     "rich": World.rich(frames=8),
     "rich_distractors": World.rich(frames=8, distractors="strong"),
@@ -38,7 +38,7 @@ WORLDS = {
 class Compare:
     """Say which arm to train on which world."""
 
-    world: Literal["drift", "drift_faint", "rich", "rich_distractors"] = "drift"
+    world: Literal["drift", "drift_hue", "drift_faint", "rich", "rich_distractors"] = "drift"
     arm: Literal["jepa", "tubes", "pixels", "supervised", "raw"] = "jepa"  # pixels: the twin; raw: PCA of the pixels
     seed: int = 0  # of weights, training clips, masks and probe clips
     steps: int = 1200  # optimiser steps, 32 clips each
@@ -70,7 +70,15 @@ def train_arm(compare: Compare, clips: ProbeClips, tracker: ProbeTracker) -> Non
         classes = {name: int(clips.labels["train"][name].max()) + 1 for name in tracker.names}
         batches = endless_labels(WORLDS[compare.world], config.batch, compare.seed)
         generator = torch.Generator().manual_seed(compare.seed)
-        encoder, _ = supervise(config.encoder, classes, batches, config.optim, generator, tracker.record, compare.probe_every)
+        encoder, _ = supervise(
+            config.encoder,
+            classes,
+            batches,
+            config.optim,
+            generator,
+            lambda step, encoder, heads: tracker.record(step, encoder),
+            compare.probe_every,
+        )
     else:
         objective = pixel_loss if compare.arm == "pixels" else latent_loss
         encoder = pretrain(
@@ -96,11 +104,7 @@ def compare_arm(compare: Compare) -> list[Row]:
     else:
         train_arm(compare, clips, tracker)
         rows = tracker.rows
-    text = io.StringIO()
-    table = csv.DictWriter(text, fieldnames=list(rows[0]))
-    table.writeheader()
-    table.writerows(rows)
-    replace_file(output(compare), text.getvalue().encode())
+    write_table(output(compare), rows)
     return rows
 
 

@@ -6,6 +6,7 @@ Every file is written beside its place and then renamed, so a kill at any moment
 import csv
 import io
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -49,11 +50,7 @@ class RunFolder:
         """Add a row of metrics and write metrics.csv."""
         self.rows.append(row)
         if self.writes:
-            text = io.StringIO()
-            table = csv.DictWriter(text, fieldnames=list(row))
-            table.writeheader()
-            table.writerows(self.rows)
-            replace_file(self.path / "metrics.csv", text.getvalue().encode())
+            write_table(self.path / "metrics.csv", self.rows)
 
     def save(self, state, seconds: float) -> None:
         """Write the checkpoint that the next start goes on from."""
@@ -70,6 +67,15 @@ class RunFolder:
         if self.writes:
             save(state.teacher, self.path / "encoder.safetensors")
             save(state.predictor, self.path / "predictor.safetensors")
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows with equal keys as a CSV file."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, fieldnames=list(rows[0]))
+    table.writeheader()
+    table.writerows(rows)
+    replace_file(path, text.getvalue().encode())
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -1,6 +1,5 @@
 """Learn from labels: the same encoder trained end to end, as the yardstick for what labels cost."""
 
-import copy
 from collections.abc import Callable, Iterator
 
 import torch
@@ -39,12 +38,12 @@ def supervise(
     batches: Iterator[LabelledBatch],
     optim: Optimisation,
     generator: torch.Generator,
-    watch: Callable[[int, VideoEncoder], None] | None = None,
+    watch: Callable[[int, VideoEncoder, nn.ModuleDict], None] | None = None,
     watch_every: int = 100,
 ) -> tuple[VideoEncoder, nn.ModuleDict]:
     """Train an encoder and one linear head a label on the mean token, by cross-entropy averaged over labels.
 
-    classes: number of classes of each label name to be learnt. watch: called with (step, encoder).
+    classes: number of classes of each label name to be learnt. watch: called with (step, encoder, heads).
     Returns the encoder and its heads in evaluation mode.
     """
     encoder = VideoEncoder(config, generator)
@@ -55,7 +54,7 @@ def supervise(
     optimiser = adamw([encoder, heads], optim)
     for step in range(optim.steps):
         if watch and step % watch_every == 0:
-            watch(step, copy.deepcopy(encoder))
+            watch(step, encoder, heads)
         video, labels = next(batches)
         pooled: Float[Tensor, "b d"] = encoder.train()(normalize(video)).mean(1)
         loss = torch.stack([F.cross_entropy(head(pooled), labels[name]) for name, head in heads.items()]).mean()
@@ -67,7 +66,7 @@ def supervise(
             nn.utils.clip_grad_norm_([*encoder.parameters(), *heads.parameters()], optim.clip)
         optimiser.step()
     if watch:
-        watch(optim.steps, encoder)
+        watch(optim.steps, encoder, heads)
     return encoder.eval(), heads.eval()
 
 
