@@ -66,8 +66,15 @@ def load(path: str | Path) -> VideoEncoder | MaskedPredictor:
     if metadata.get("kind") not in KINDS:
         raise CheckpointError(f"{path}: expected kind {sorted(KINDS)} in its metadata, got {metadata.get('kind')!r}")
     config_type, network = KINDS[metadata["kind"]]
+    try:
+        config = config_type(**json.loads(metadata["config"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: expected a {config_type.__name__} as JSON in its metadata, got {metadata.get('config')!r} ({error}); "
+            "was it written by another version?"
+        ) from error
     with torch.device("meta"):
-        model = network(config_type(**json.loads(metadata["config"])))
+        model = network(config)
     assign_strictly(model, state, str(path))
     return model.eval()
 

@@ -88,4 +88,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command = parse(arguments)
         pretrain(command.config, OBJECTIVES[command.objective])
     except ValueError as error:
-        raise SystemExit(f"error: {error}") from error
+        reason = str(error).splitlines()[-1]  # an error that a worker met brings its traceback as text
+        raise SystemExit(f"error: {reason}") from error
