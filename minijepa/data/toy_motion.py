@@ -87,11 +87,12 @@ def _bounce(bodies: Bodies, world: World) -> tuple[Bodies, Bool[Tensor, "b o"]]:
     under = (bodies.position < low) & (bodies.velocity < 0)
     over = (bodies.position > high) & (bodies.velocity > 0)
     mirror = torch.where(under, low, high)
-    position = torch.where(under | over, 2 * mirror - bodies.position, bodies.position)
+    mirrored = torch.minimum(torch.maximum(2 * mirror - bodies.position, low), high)  # narrow rooms: stop at the far side
+    position = torch.where(under | over, mirrored, bodies.position)
     velocity = torch.where(under | over, -bodies.velocity, bodies.velocity)
     if world.motion.bar == "solid":
-        edge = bodies.radius[..., None]
-        under, over = under & (low > edge), over & (high < world.size - edge)
+        margin = low - (world.size - high)  # the bar is on the side that leaves more room outside
+        under, over = under & (margin > 1), over & (margin < -1)
     return replace(bodies, position=position, velocity=velocity), (under | over).any(-1) & bodies.active
 
 

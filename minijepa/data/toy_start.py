@@ -67,7 +67,7 @@ def start(world: World, clips: int, tries: int, generator: torch.Generator) -> S
     place = uniform((count, most, 2), generator)
     colour, tint = _colours(count, most, world, generator)
     bar = _bar(world, count, generator)
-    box = room = _box(world, radius)
+    box = room = _box(world, radius, shape)
     if motion.bar != "none":
         room = _beside_bar(world, box, bar, generator)
     many = torch.full((clips, 1), fewest)
@@ -127,9 +127,9 @@ def _bar(world: World, count: int, generator: torch.Generator) -> Float64[Tensor
     return torch.stack([axis, centre, torch.full_like(centre, world.motion.bar_width)], 1)
 
 
-def _box(world: World, radius: Float64[Tensor, "b o"]) -> Float64[Tensor, "2 b o 2"]:
-    """Compute where centres may be between four walls."""
-    low = radius[..., None].expand(-1, -1, 2)
+def _box(world: World, radius: Float64[Tensor, "b o"], shape: Int64[Tensor, "b o"]) -> Float64[Tensor, "2 b o 2"]:
+    """Compute where centres may be between four walls, so that no tip of a shape leaves the picture."""
+    low = (torch.tensor(REACH, dtype=torch.float64)[shape] * radius)[..., None].expand(-1, -1, 2)
     return torch.stack([low, world.size - low])
 
 

@@ -92,7 +92,7 @@ def _open(onset: Tensor, world: World, generator: torch.Generator) -> Callable[[
     """Let the lead pass through what stops it: the solid bar if there is one, the walls if not."""
 
     def meddle(frame: int, bodies: Bodies) -> Bodies:
-        edge = bodies.radius[:, :1].expand(-1, 2)
+        edge = bodies.bounds[0, :, 0].amin(1, keepdim=True).expand(-1, 2)  # the axis that the bar leaves alone
         free = torch.stack([edge, world.size - edge])
         if world.motion.bar != "solid":
             free = torch.stack([torch.full_like(edge, -1e6), torch.full_like(edge, 1e6)])

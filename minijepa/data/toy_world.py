@@ -64,15 +64,15 @@ class World:
         room = self.size
         if self.motion.bar != "none":  # the narrower side of the bar; see toy_start._bar for the 0.35
             room = (0.35 * self.size - self.motion.bar_width / 2) * (1 if self.motion.bar == "solid" else 2)
-        if self.radius[0] <= 0 or self.others[0] <= 0 or 2 * self.radius[1] > room:
-            raise ValueError(f"expected radii above 0 and 2 * radius <= {room:.1f} px, got {self.radius}, {self.others}")
+        if self.radius[0] <= 0 or self.others[0] <= 0 or 2.51 * self.radius[1] > room:  # a diamond's tips
+            raise ValueError(f"expected radii above 0 and 2.51 * radius <= {room:.1f} px, got {self.radius}, {self.others}")
 
     @classmethod
     def drift(
         cls,
         size: int = 32,
         frames: int = 8,
-        texture: float = 0.3,
+        texture: float = 0.15,
         noise: float = 0.1,
         hue: Literal["white", "clip"] = "white",
     ) -> World:
@@ -106,7 +106,7 @@ class World:
     @classmethod
     def barrier(cls, size: int = 32, frames: int = 16, look: Look | None = None, events: Events = "balanced") -> World:
         """Make one shape in a box that a solid bar divides; the event is a bounce off the bar or a wall."""
-        return _single(size, frames, look, events, (3.0, 4.0), _motion(size, frames, bar=("solid", 3.0)))
+        return _single(size, frames, look, events, (2.5, 3.0), _motion(size, frames, bar=("solid", 3.0)))
 
     @classmethod
     def rich(cls, size: int = 32, frames: int = 16, distractors: Strength = "none", noise: float = 0.1) -> World:

@@ -78,7 +78,7 @@ def test_noise_and_texture_have_the_stated_strength():
 
 
 WORLDS = {
-    "drift": World.drift(),
+    "drift": World.drift(texture=0.1),
     "bounce": World.bounce(),
     "fall": World.fall(),
     "collide": World.collide(),
@@ -88,14 +88,14 @@ WORLDS = {
     "strong": World.rich(48, 8, distractors="strong"),
 }
 STORED = {
-    "drift": "dabc823dbd0c6842",
-    "bounce": "202672edf7852fd3",
-    "fall": "1b6536a6cfaf187e",
+    "drift": "eaaae2c28cff3a42",
+    "bounce": "1d46a9465fe2ee6b",
+    "fall": "b3ae6728d6d09af9",
     "collide": "9f63bf07bae62dd1",
-    "occluder": "dfc37673bb5acc84",
-    "barrier": "b282e3db70fc2030",
-    "rich": "cc629a8734cf88ba",
-    "strong": "b927ee417bc5aeb5",
+    "occluder": "9c1674db2e8b7fc6",
+    "barrier": "8b710a86af6b979f",
+    "rich": "ec7d2a0af64de1e3",
+    "strong": "e9ecfcbb4728a287",
 }
 BROKEN = [
     ("permanence", World.bounce()),
@@ -137,14 +137,13 @@ def test_bounced_means_that_a_velocity_turned_at_a_wall(name):
     turned[..., 1] &= (gravity == 0)[:, None]  # a thrown thing turns at the top of its way, too
     if world.motion.bar == "solid":
         turned = torch.where(state.bar[:, None, :1] == torch.arange(2), turned, False)
-        place = state.position[:, 1:, 0]
-        turned &= (place - state.bar[:, None, 1:2]).abs() - 1.5 < torch.minimum(place, 32 - place)
+        turned &= velocity[:, 1:] * (state.position[:, 1:, 0] - state.bar[:, None, 1:2]) > 0  # away from the bar
     turned = turned.flatten(1).any(1)
     assert (clips.labels["bounced"][turned] == 1).all() and turned.sum() > 50
     if world.motion.gravity == 0:
         missed = (clips.labels["bounced"] == 1) & ~turned
         assert missed.sum() <= 6  # two bounces within one frame turn a velocity twice
-    edge = state.radius[:, None, :1, None] - 1e-9
+    edge = state.radius[:, None, :1, None] * torch.tensor([1, 0.8862, 1.2533])[state.shape[..., None]] - 1e-3
     assert ((state.position >= edge) & (state.position <= 32 - edge)).all()
 
 
@@ -213,7 +212,7 @@ def test_a_broken_law_leaves_the_frames_before_it_alone(kind, world):
     assert all(torch.equal(lawful.labels[name], broken.labels[name]) for name in lawful.labels)
     assert torch.equal(one.get_state(), two.get_state())
     if world.motion.bar != "occluder":  # behind an occluder a change is seen later
-        assert (~same)[struck, broken.onset[struck]].double().mean() > 0.9
+        assert (~same)[struck, broken.onset[struck]].double().mean() > 0.8
     assert (~same)[struck].any(1).double().mean() > 0.75
 
 
