@@ -31,7 +31,8 @@ def frames_by_time(fn: Callable) -> str:
         require(not np.array_equal(answer, from_zero), "the clip starts at 0 s; it should stand in the middle of the video.")
         steps = np.diff(answer)
         require((steps >= 0).all(), "the frames should be in order of time.")
-        by_count = np.array_equal(answer, counted) or (len(set(steps.tolist())) == 1 and len(set(np.diff(wanted).tolist())) > 1)
+        fixed = len(set(steps.tolist())) == 1 and len(set(np.diff(wanted).tolist())) > 1
+        by_count = np.array_equal(answer, counted) or fixed
         require(not by_count, "you counted frames with a fixed stride; use the times, which need not be evenly spaced.")
         same = np.array_equal(answer, nearest) and not np.array_equal(nearest, wanted)
         require(not same, "you took the nearest frame; a viewer sees the last frame that is not later than the instant.")
@@ -50,7 +51,7 @@ def tubelets(fn: Callable) -> str:
         "b c (t u) (h p) (w q) -> b (t w h) (c u p q)": "rows and columns are exchanged among your tokens: (t h w).",
         "b c (t u) (h p) (w q) -> b (t h w) (u p q c)": "the colour comes last inside a tubelet; conv weights want (c u p q).",
         "b c (t u) (h p) (w q) -> b (t h w) (u c p q)": "the frame comes before the colour in a tubelet: (c u p q) is wanted.",
-        "b c (u t) (h p) (w q) -> b (t h w) (c u p q)": "a tubelet holds frames that lie apart; neighbours belong together: (t u).",
+        "b c (u t) (h p) (w q) -> b (t h w) (c u p q)": "a tubelet holds frames that lie apart; neighbours belong together.",
         "b c (t u) (p h) (q w) -> b (t h w) (c u p q)": "a patch takes every h-th pixel; neighbours belong together: (h p).",
     }
     for pattern, diagnosis in wrong.items():

@@ -23,7 +23,7 @@ def attend(fn: Callable) -> str:
         "the scores are not divided by sqrt(c), c the width of a head.": scores.softmax(-1) @ v,
         "the scores are divided by c; its square root is wanted.": (scores / 16).softmax(-1) @ v,
         "the scores are divided by sqrt(e c), the whole width; c is the width of one head.": (scores / 48**0.5).softmax(-1) @ v,
-        "softmax runs over the queries; the weights of one query over all keys should add up to 1.": (scores / 4).softmax(-2) @ v,
+        "softmax runs over the queries; the weights of a query over all keys should add up to 1.": (scores / 4).softmax(-2) @ v,
         "there is no softmax: the weights should be positive and add up to 1 for each query.": (scores / 4) @ v,
     }
     for diagnosis, values in wrong.items():
