@@ -20,7 +20,8 @@ def main(options: list[str]) -> int:
     except VendorError as error:
         sys.stderr.write(f"book: {error}\n")
         return 1
-    status = sphinx_build(["-W", "--keep-going", "-q", "-b", "html", str(BOOK), str(PAGES), *options])
+    # -a: every page is written again, because each holds the side bar, which a new chapter changes
+    status = sphinx_build(["-a", "-W", "--keep-going", "-q", "-b", "html", str(BOOK), str(PAGES), *options])
     if status == 0:
         sys.stdout.write(f"the book: {PAGES / 'index.html'}\n")
     return status
