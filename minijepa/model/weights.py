@@ -40,6 +40,7 @@ def save(model: VideoEncoder | MaskedPredictor, path: str | Path) -> Path:
     metadata = {"kind": kind, "config": json.dumps(asdict(model.config)), "format": "minijepa 1"}
     try:
         save_file({key: value.contiguous() for key, value in model.state_dict().items()}, beside, metadata)
+        beside.chmod(0o644)  # safetensors makes its files for the owner alone
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
