@@ -23,6 +23,8 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 def networks():
     generator = torch.Generator().manual_seed(0)
     encoder, teacher = (VideoEncoder(EncoderConfig.tiny(), generator) for _ in range(2))
+    teacher.norm.weight.data.mul_(3)  # or the tokens are normalised already
+    teacher.norm.bias.data.copy_(noise(64, seed=6))
     return encoder, MaskedPredictor(PredictorConfig.tiny(), generator), teacher
 
 
