@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from minijepa.config import EncoderConfig, PredictorConfig
 from minijepa.data.preprocess import normalize
+from minijepa.data.video_files import seeded
 from minijepa.model.encoder import VideoEncoder
 from minijepa.model.predictor import MaskedPredictor
 from minijepa.train.batches import Batches, Steps, ToyBatches, loader
@@ -28,6 +29,8 @@ from minijepa.train.objective import Objective, ema_update, latent_loss
 from minijepa.train.processes import Processes
 from minijepa.train.run import RunFolder
 from minijepa.train.schedule import LearningRate, Optimisation, adamw
+
+MASK_STREAM = 1  # keeps the draws of masks apart from those of clips of the same seed and step
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def settings(config: PretrainConfig, objective: Objective) -> str:
 
 def draw_masks(config: PretrainConfig, grid: tuple[int, int, int], step: int, processes: Processes) -> list[Masks]:
     """Draw the masks of the whole batch and keep this process's rows, so that N processes equal one."""
-    generator = torch.Generator().manual_seed((config.run.seed << 32) + step)
+    generator = seeded(config.run.seed, step, MASK_STREAM)
     rows = processes.share(config.batch)
     drawn = [mask.draw(grid, config.batch, generator) for mask in config.masks]
     return [Masks(*(ids[rows].to(config.run.device) for ids in mask)) for mask in drawn]
