@@ -17,6 +17,11 @@ def ink(figure):
     return np.frombuffer(buffer.getvalue(), np.uint8).reshape(-1, 4).astype(float)[:, :3]
 
 
+def rgb(colour):
+    """Return "#RRGGBB" as three numbers."""
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
 def strength(pixels):
     """Sum how far every pixel is from white."""
     return (255 - pixels).sum()
@@ -28,6 +33,14 @@ def test_one_lit_part_is_paler_than_all_and_differs_from_the_others(part):
     other = ink(dataflow.dataflow("video" if part != "video" else "loss"))
     assert strength(one) < 0.8 * strength(full)
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("part", dataflow.PARTS)
+def test_only_the_box_of_the_lit_part_has_its_full_colour(part):
+    boxes = {"encoder": style.ONLINE, "predictor": style.PREDICTOR, "target": style.TARGET, "loss": style.LOSS}
+    pixels = ink(dataflow.dataflow(part))
+    full = {name for name, colour in boxes.items() if (pixels == rgb(colour)).all(1).sum() > 300}
+    assert full == {part} & set(boxes)
 
 
 def test_several_parts_light_more_than_one_of_them():
