@@ -32,6 +32,8 @@ COLOURS: Final[dict[str, str]] = {
     "predictor": PREDICTOR,
     "loss": LOSS,
     "pixels": PIXELS,
+    "raw pixels": PIXELS,
+    "tubes alone": SKY,
     "pixel twin": PIXEL_TWIN,
     "untrained": UNTRAINED,
     "supervised": SUPERVISED,
