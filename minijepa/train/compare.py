@@ -42,6 +42,7 @@ class Compare:
     arm: Literal["jepa", "tubes", "pixels", "supervised", "raw"] = "jepa"  # pixels: the twin; raw: PCA of the pixels
     seed: int = 0  # of weights, training clips, masks and probe clips
     steps: int = 1200  # optimiser steps, 32 clips each
+    momentum: tuple[float, float] = (0.98, 0.999)  # of the teacher, first to last step; short runs want a fast one
     probe_every: int = 100  # steps
     labelled_clips: tuple[int, ...] = (250, 4000)  # that the probes may use
     threads: int = 1  # of torch; CPU seconds are comparable only at the same number
@@ -52,7 +53,8 @@ def pretrain_config(compare: Compare) -> PretrainConfig:
     """Return the run of a self-supervised arm: warm-up, then a constant rate, so that any step is a fair stop."""
     base = PretrainConfig(data=ToyBatches(WORLDS[compare.world]))
     warmup = max(1, compare.steps // 20)
-    optim = replace(base.optim, steps=compare.steps, rate=replace(base.optim.rate, warmup=warmup, decay=0))
+    rate = replace(base.optim.rate, warmup=warmup, decay=0)
+    optim = replace(base.optim, steps=compare.steps, rate=rate, momentum=compare.momentum)
     run = Run(seed=compare.seed, log_every=compare.probe_every, quiet=True)
     config = replace(base, optim=optim, run=run)
     if compare.world.startswith("rich"):  # seed 0, 400 steps: speed .60 with these masks, .42 with the default
