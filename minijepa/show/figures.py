@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from minijepa.show.style import (
 )
 
 Grid = tuple[int, int, int]  # t, h, w
+FILLS = (fade(FAINT, 0.4), ONLINE, PREDICTOR)  # of a token that is unused, context, target
 PANEL = 1.15  # inches a frame in a film strip
 WIDTH = 9.0  # inches that a strip may take
 
@@ -71,13 +73,16 @@ def show_masks(
     kinds = _kinds(context, targets, grid)
     figure, axes = _strip(grid[0], grid[1] / grid[2], title)
     for k, ax in enumerate(axes):
+        ax.set_xlabel(f"t = {k}", fontsize=9)
         if video is not None:
             frame = video[:, k * video.shape[1] // grid[0]].permute(1, 2, 0).numpy()
             ax.imshow(frame, extent=(0, grid[2], grid[1], 0))
+        elif grid[2] > 8:  # gaps between so small cells would come out uneven
+            ax.imshow(np.array([to_rgb(fill) for fill in FILLS])[kinds[k]], extent=(0, grid[2], grid[1], 0))
+            continue
         for row, col in np.ndindex(grid[1:]):
             _cell(ax, row, col, int(kinds[k, row, col]), picture=video is not None)
         ax.set(xlim=(0, grid[2]), ylim=(grid[1], 0), aspect="equal")
-        ax.set_xlabel(f"t = {k}", fontsize=9)
     return figure
 
 
@@ -227,8 +232,7 @@ def _cell(ax: Axes, row: int, col: int, kind: int, picture: bool) -> None:
         return
     if picture:
         ax.add_patch(Rectangle((col, row), 1, 1, facecolor=PAPER))
-    fill = (fade(FAINT, 0.4), ONLINE, PREDICTOR)[kind]
-    ax.add_patch(Rectangle((col + 0.04, row + 0.04), 0.92, 0.92, facecolor=fill))
+    ax.add_patch(Rectangle((col + 0.04, row + 0.04), 0.92, 0.92, facecolor=FILLS[kind]))
 
 
 def _limits(values: np.ndarray, diverging: bool) -> tuple[float, float]:
