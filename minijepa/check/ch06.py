@@ -58,9 +58,7 @@ def loss(fn: Callable) -> str:
     answer.backward()
     leak = any(p.grad is not None for p in teacher.parameters())
     require(not leak, "the number is right, but a gradient enters the teacher.")
-    require(
-        any(p.grad is not None for p in encoder.parameters()), "no gradient reaches the encoder: did you detach it?"
-    )
+    require(any(p.grad is not None for p in encoder.parameters()), "no gradient reaches the encoder: did you detach it?")
     return "that is the whole of V-JEPA's loss."
 
 
