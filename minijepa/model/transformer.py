@@ -7,7 +7,6 @@ under the same parameter names.
 from collections.abc import Iterable
 
 import torch
-from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,13 +39,17 @@ class Attention(nn.Module):
         last: int | None = None,
     ) -> Float[Tensor, "b m d"]:
         """Mix tokens; ``mask`` is True where attention is allowed, ``last`` asks for the last m tokens only."""
-        q, k, v = rearrange(self.qkv(x), "b n (three e c) -> three b e n c", three=3, e=self.heads)
+        width = x.shape[-1]
+        qk, v = self.qkv(x).split((2 * width, width), dim=-1)
+        qk = qk.unflatten(-1, (2 * self.heads, -1)).transpose(1, 2)  # (b, 2 e, n, c): heads of queries, then of keys
+        v = v.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         if rotary is not None:
-            q, k = rotate(q, rotary), rotate(k, rotary)
+            qk = rotate(qk, rotary)
+        q, k = qk.chunk(2, dim=1)
         if last is not None:
             q = q[:, :, -last:]
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.proj(rearrange(mixed, "b e n c -> b n (e c)"))
+        return self.proj(mixed.transpose(1, 2).flatten(2))
 
 
 class Mlp(nn.Module):
