@@ -45,7 +45,6 @@ class Compare:
     momentum: tuple[float, float] = (0.98, 0.999)  # of the teacher, first to last step; short runs want a fast one
     probe_every: int = 100  # steps
     labelled_clips: tuple[int, ...] = (250, 4000)  # that the probes may use
-    threads: int = 1  # of torch; CPU seconds are comparable only at the same number
     folder: Path = Path("runs/compare")  # WORLD/ARM_sSEED.csv and the weights appear in it
 
 
@@ -98,7 +97,7 @@ def output(compare: Compare) -> Path:
 
 def compare_arm(compare: Compare) -> list[Row]:
     """Run one arm and write its rows; return them."""
-    torch.set_num_threads(compare.threads)
+    torch.set_num_threads(1)  # CPU seconds are comparable only at the same number
     clips = probe_clips(WORLDS[compare.world], compare.seed)
     names = tuple(clips.labels["train"])
     tracker = ProbeTracker(clips, names, compare.labelled_clips)

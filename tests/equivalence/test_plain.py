@@ -119,7 +119,9 @@ def test_a_trajectory_of_steps():
     assert losses[-1] < losses[0] - 0.02
     for mine, other in ((state.encoder, plain.encoder), (state.predictor, plain.predictor), (state.teacher, plain.teacher)):
         for name, value in other.state_dict().items():
-            assert_close(mine.state_dict()[name], value, atol=2e-5, rtol=0.0, msg=lambda text, name=name: f"{name}: {text}")
+            # root mean square: where a gradient is all rounding, AdamW makes a step of its sign, so single elements differ
+            gap = (mine.state_dict()[name] - value).square().mean().sqrt().item()
+            assert gap <= 2e-6, f"{name}: {gap}"
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ def test_counts_come_from_the_report(tmp_path):
 def test_a_command_that_hangs_is_stopped(monkeypatch):
     monkeypatch.setattr(everything, "STAGE_MINUTES", 0.01)
     succeeded, peak = everything.run([sys.executable, "-c", "import time; time.sleep(60)"])
-    assert not succeeded and 0 < peak < 1
+    assert not succeeded and 0 < peak < 16  # GB; a child begins with the size of the test process that starts it
 
 
 def test_every_stage_names_what_exists():
