@@ -9,7 +9,13 @@ from minijepa.train.run import write_table
 
 def rows(seed):
     return [
-        {"step": step, "cpu_seconds": 2.0 * step + seed, "label": label, "labelled_clips": count, "accuracy": step / 1000 + seed}
+        {
+            "step": step,
+            "cpu_seconds": 2.0 * step + seed,
+            "label": label,
+            "labelled_clips": count,
+            "accuracy": step / 1000 + seed,
+        }
         for step in (0, 100)
         for label in ("direction", "speed")
         for count in (250, 4000)
