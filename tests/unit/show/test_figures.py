@@ -61,6 +61,14 @@ def test_masks_are_painted_where_the_ids_say():
     assert [k for k, fill in enumerate(fills) if fill == style.PREDICTOR] == [3]
 
 
+def test_large_grids_are_painted_without_gaps():
+    figure = figures.show_masks(torch.tensor([0, 143]), (1, 12, 12), torch.tensor([13]))
+    image = figure.axes[0].images[0].get_array()
+    fills = [matplotlib.colors.to_hex(colour).upper() for colour in image.reshape(-1, 3)]
+    assert [k for k, fill in enumerate(fills) if fill == style.ONLINE] == [0, 143]
+    assert [k for k, fill in enumerate(fills) if fill == style.PREDICTOR] == [13]
+
+
 def test_ids_outside_the_grid_are_refused():
     with pytest.raises(ValueError, match="0 to 7"):
         figures.show_masks(torch.tensor([8]), (2, 2, 2))
