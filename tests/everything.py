@@ -26,7 +26,7 @@ def pytest(report: str, *arguments: str) -> list[str]:
     return [PYTHON, "-m", "pytest", f"--junitxml={REPORTS / report}.xml", *arguments]
 
 
-# xdist shares out whole files; notebooks run one after another, so that each has both cores and its bill stays true.
+# xdist shares out whole files; notebooks run one after another, so that the bill of each stays true.
 NBVAL = [
     "--nbval",
     "--nbval-current-env",
@@ -47,7 +47,9 @@ STAGES = {
 
 def run(command: list[str]) -> tuple[bool, float]:
     """Run one command in a process group of its own; return (it succeeded, peak GB of its largest process)."""
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"HF_HUB_OFFLINE": "1"}, start_new_session=True)
+    # One thread: the same sums in the same order as when the chapters were run, so that a trained number stays what it was.
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
     deadline = time.monotonic() + 60 * STAGE_MINUTES
     while True:
         done, status, usage = os.wait4(process.pid, os.WNOHANG)
