@@ -58,7 +58,7 @@ def evaluation_clip(video: UInt8[Tensor, "c f H W"], crop: int, antialias: bool 
     """Prepare a clip as the evaluations do: short side to int(crop · 256 / 224), centre crop, ImageNet statistics.
 
     Differs: the official transform resizes NumPy frames with OpenCV (bilinear without antialias, rounded to whole
-    grey levels); this agrees with it to one grey level. Given tensors it uses torchvision instead, as the
+    grey levels), with which this was not compared. Given tensors it uses torchvision instead, as the
     processor of transformers does, with antialias; ask for that by `antialias=True`. The two inputs differ
     visibly on large frames, which is why features of the two "official" paths are not close.
 
