@@ -19,6 +19,7 @@ FLOORS = {
     "data": 1,
     "model": 2,
     "train": 3,
+    "study": 4,
     "plan": 4,
     "judge": 4,
     "talk": 4,

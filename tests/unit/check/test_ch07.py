@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from minijepa.check import ch07
-from minijepa.train import health, regularise
+from minijepa.study import regularise
+from minijepa.train import health
 
 
 def library_spread(features):

@@ -10,11 +10,11 @@ from minijepa.config import PredictorConfig
 from minijepa.data.preprocess import normalize
 from minijepa.data.toy_physics import World, sample, split_generator
 from minijepa.model.encoder import VideoEncoder
+from minijepa.study.variants import Variant
 from minijepa.train.health import feature_std, health
 from minijepa.train.masks import Future, MultiBlock
 from minijepa.train.objective import latent_loss, pixel_loss
 from minijepa.train.pretrain import PretrainConfig, State, network_input, pretrain
-from minijepa.train.variants import Variant
 from tests.unit.train.tiny import tiny_config
 
 

@@ -1,6 +1,6 @@
 """Probe a saved encoder on fresh clips and keep the figures beside it, where its card and its test read them.
 
-``python -m minijepa.train.evaluate --encoder data_samples/checkpoints/drift/encoder.safetensors`` writes
+``python -m minijepa.study.evaluate --encoder data_samples/checkpoints/drift/encoder.safetensors`` writes
 ``accuracy.csv`` into the folder of the encoder.
 """
 
@@ -11,10 +11,10 @@ import torch
 import tyro
 
 from minijepa.model.weights import load
-from minijepa.train.compare import WORLDS
+from minijepa.study.compare import WORLDS
+from minijepa.study.track import Row, probe_clips, probe_features
 from minijepa.train.fit_probe import pooled_features
 from minijepa.train.run import write_table
-from minijepa.train.track import Row, probe_clips, probe_features
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from minijepa.data.toy_physics import World
-from minijepa.train import collapse
-from minijepa.train.track import probe_clips
+from minijepa.study import collapse
+from minijepa.study.track import probe_clips
 
 SIZES = {"train": 40, "validation": 32, "test": 40}  # the loss is read on a batch of 32
 

@@ -7,9 +7,9 @@ import pytest
 
 from minijepa.model.predictor import MaskedPredictor
 from minijepa.model.weights import load
-from minijepa.train.compare import WORLDS
+from minijepa.study.compare import WORLDS
+from minijepa.study.track import probe_clips, probe_features
 from minijepa.train.fit_probe import pooled_features
-from minijepa.train.track import probe_clips, probe_features
 
 SHIPPED = Path(__file__).parents[3] / "data_samples" / "checkpoints"
 FRESH = 77  # a probe seed that neither training nor any card has seen

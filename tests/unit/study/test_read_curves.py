@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minijepa.train.compare import read_curves
+from minijepa.study.compare import read_curves
 from minijepa.train.run import write_table
 
 

@@ -1,6 +1,6 @@
 """What do labels buy? A frozen encoder with a linear probe, against the same encoder trained from scratch.
 
-``python -m minijepa.train.label_efficiency --encoder ENCODER.safetensors --seed 0`` writes one CSV.
+``python -m minijepa.study.label_efficiency --encoder ENCODER.safetensors --seed 0`` writes one CSV.
 """
 
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from minijepa.data.toy_physics import World, sample, split_generator
 from minijepa.intervals import wilson
 from minijepa.model.encoder import VideoEncoder
 from minijepa.model.weights import load
+from minijepa.study.supervise import few_labels, label_accuracy, supervise
+from minijepa.study.track import SPLITS, ProbeClips, Row, probe_clips, probe_features
 from minijepa.train.fit_probe import pooled_features
 from minijepa.train.pretrain import PretrainConfig
 from minijepa.train.run import write_table
 from minijepa.train.schedule import Optimisation
-from minijepa.train.supervise import few_labels, label_accuracy, supervise
-from minijepa.train.track import SPLITS, ProbeClips, Row, probe_clips, probe_features
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Keep features apart without a teacher: two terms that make a collapsed batch expensive.
 
 Both look at a batch of feature vectors and nothing else, so they can be added to any objective; see
-``train.variants``.
+``study.variants``.
 """
 
 from typing import NamedTuple

@@ -1,6 +1,6 @@
 """Cause collapse and watch it: train one variant of the objective and read every meter on the way.
 
-``python -m minijepa.train.collapse --way trained_targets --seed 0`` writes one CSV file. All ways share networks,
+``python -m minijepa.study.collapse --way trained_targets --seed 0`` writes one CSV file. All ways share networks,
 clips, masks, optimiser and number of steps; chapter 07 runs some of them live and draws the others from these files.
 """
 
@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minijepa.data.toy_physics import World
-from minijepa.train.compare import Compare, pretrain_config
+from minijepa.study.compare import Compare, pretrain_config
+from minijepa.study.track import ProbeClips, Row, probe_clips, probe_features
+from minijepa.study.variants import Variant
 from minijepa.train.fit_probe import pooled_features
 from minijepa.train.health import constant_loss, effective_rank, feature_std, neighbour_agreement
 from minijepa.train.pretrain import PretrainConfig, Processes, State, draw_masks, pretrain
 from minijepa.train.run import write_table
-from minijepa.train.track import ProbeClips, Row, probe_clips, probe_features
-from minijepa.train.variants import Variant
 
 WAYS = {
     "jepa": Variant(),
@@ -114,7 +114,7 @@ def read_columns(file: Path) -> dict[str, list[float]]:
         way, seed = file.stem.rsplit("_s", 1)
         raise FileNotFoundError(
             f"{file}: expected the readings of a run, found no file; make it by "
-            f"python -m minijepa.train.collapse --way {way} --seed {seed} --folder {file.parent}"
+            f"python -m minijepa.study.collapse --way {way} --seed {seed} --folder {file.parent}"
         )
     return columns(list(csv.DictReader(file.read_text().splitlines())))
 

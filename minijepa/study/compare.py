@@ -1,6 +1,6 @@
 """Compare ways to learn from the same clips: who knows what, after how many steps, from how many labels?
 
-``python -m minijepa.train.compare --world drift --arm jepa --seed 0`` trains one arm and writes its probe
+``python -m minijepa.study.compare --world drift --arm jepa --seed 0`` trains one arm and writes its probe
 accuracies to a CSV file. All arms share encoder, clips, batch, optimiser and number of steps; the chapters draw
 their figures from these files.
 """
@@ -17,13 +17,13 @@ from jaxtyping import Float64
 
 from minijepa.data.toy_physics import World
 from minijepa.model.weights import save
+from minijepa.study.supervise import endless_labels, supervise
+from minijepa.study.track import ProbeClips, ProbeTracker, Row, probe_clips, probe_features, raw_pixel_features
 from minijepa.train.batches import ToyBatches
 from minijepa.train.masks import Future, Tube
 from minijepa.train.objective import latent_loss, pixel_loss
 from minijepa.train.pretrain import PretrainConfig, Run, pretrain
 from minijepa.train.run import write_table
-from minijepa.train.supervise import endless_labels, supervise
-from minijepa.train.track import ProbeClips, ProbeTracker, Row, probe_clips, probe_features, raw_pixel_features
 
 WORLDS = {
     "drift": World.drift(),
@@ -125,7 +125,7 @@ def read_curves(folder: Path, world: str, arm: str, label: str, labelled_clips: 
     if not files:
         raise FileNotFoundError(
             f"{folder / world}: expected files {arm}_s*.csv, found none; make them by "
-            f"python -m minijepa.train.compare --world {world} --arm {arm} --folder {folder}"
+            f"python -m minijepa.study.compare --world {world} --arm {arm} --folder {folder}"
         )
     seeds = []
     for file in files:

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from minijepa.data.toy_physics import World
+from minijepa.study.track import ProbeTracker, probe_clips, raw_pixel_features
 from minijepa.train.pretrain import pretrain
-from minijepa.train.track import ProbeTracker, probe_clips, raw_pixel_features
 from tests.unit.train.tiny import tiny_config
 
 SIZES = {"train": 200, "validation": 50, "test": 40}
