@@ -95,6 +95,23 @@ class PredictorConfig:
         return cls(64, 48, 2, 2, mask_tokens=2, rope="textbook", rope_base=100.0)
 
 
+@dataclass(frozen=True)
+class ProbeConfig:
+    """Describe an attentive probe; the default reads ViT-L for Something-Something v2."""
+
+    width: int = 1024  # d, channels of the frozen tokens
+    heads: int = 16  # in every released probe, also on ViT-g, whose encoder has 22
+    depth: int = 4  # 3 self-attention blocks and the cross-attention; 1: the cross-attention alone
+    classes: int | tuple[int, int, int] = 174  # one count, or those of verbs, nouns and actions: EK100 (97, 300, 3568)
+
+    def __post_init__(self) -> None:
+        if self.depth < 1 or self.heads < 1 or self.width % self.heads:
+            raise ValueError(
+                "ProbeConfig: expected depth >= 1 and a width that is a multiple of heads, got "
+                f"depth={self.depth}, width={self.width}, heads={self.heads}; a small width needs fewer than 16 heads"
+            )
+
+
 def require_heads_divide(name: str, width: int, heads: int) -> None:
     """Raise ValueError unless the heads share the width evenly and leave 6 channels for three rotary axes."""
     if heads < 1 or width % heads or width // heads < 6:
