@@ -112,6 +112,33 @@ class ProbeConfig:
             )
 
 
+@dataclass(frozen=True)
+class ActionPredictorConfig:
+    """Describe an action-conditioned predictor; the default is the released one for ViT-g."""
+
+    encoder_width: int = 1408  # width of the frame tokens that come in and of those predicted
+    width: int = 1024  # width inside the predictor
+    depth: int = 24  # transformer blocks
+    heads: int = 16  # 64 channels a head
+    extrinsics: bool = False  # True: one more token a step, the camera's pose; released: False
+    residual: bool = False  # True: predict the change of each token; small models only copy without it; released: False
+    action_width: int = 7  # channels of an action and of a state: x y z, three angles, gripper; 2 in the plane
+    rope: RopeForm = "tiled"  # as in the encoder
+
+    def __post_init__(self) -> None:
+        require_heads_divide("ActionPredictorConfig", self.width, self.heads)
+
+    @classmethod
+    def ac_vit_g(cls) -> "ActionPredictorConfig":
+        """Return the released V-JEPA 2-AC predictor (1024 x 24, 305 M parameters)."""
+        return cls()
+
+    @classmethod
+    def tiny(cls) -> "ActionPredictorConfig":
+        """Return the toy predictor for ``EncoderConfig.tiny`` and actions in the plane (0.4 M parameters)."""
+        return cls(64, 96, 3, 3, residual=True, action_width=2, rope="textbook")
+
+
 def require_heads_divide(name: str, width: int, heads: int) -> None:
     """Raise ValueError unless the heads share the width evenly and leave 6 channels for three rotary axes."""
     if heads < 1 or width % heads or width // heads < 6:
