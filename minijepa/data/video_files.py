@@ -1,7 +1,8 @@
 """Train on a folder or a list of video files: every draw is a pure function of (seed, step, place, file).
 
-Nothing random is kept between two draws, so a run that was killed resumes with the very clips that it would have
-seen, with any number of DataLoader workers. Official file: src/datasets/video_dataset.py.
+An image among them is a clip that stands still. Nothing random is kept between two draws, so a run that was killed
+resumes with the very clips that it would have seen, with any number of DataLoader workers. Official file:
+src/datasets/video_dataset.py.
 """
 
 import os
@@ -16,11 +17,12 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.utils.data import Dataset, Sampler
 
+from minijepa.data.image import IMAGE_SUFFIXES, is_image, read_image
 from minijepa.data.preprocess import Range, evaluation_clip, training_clip
 from minijepa.data.video import Rule, read_clip
 from minijepa.data.video_error import VideoError
 
-SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg")
+SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", *IMAGE_SUFFIXES)
 PATIENCE = 20  # bad files in a row before a draw gives up; the official loader tries for ever
 NO_LABEL = -1
 
@@ -50,8 +52,8 @@ class VideoFiles(Dataset):
     another without a count, and tries for ever where all are bad.
 
     Args:
-        paths: a folder (searched below, in order of name), a text file with a line "path label" or "path" for each
-            video (paths relative to it), or a sequence of paths.
+        paths: a folder (searched below for videos and images, in order of name), a text file with a line "path label"
+            or "path" for each (paths relative to it), or a sequence of paths.
         frames: frames in a clip.
         fps: wanted rate in Hz; the released pretraining uses 4.
         crop: side of the square clip in pixels.
@@ -104,11 +106,17 @@ class VideoFiles(Dataset):
         Raises:
             VideoError: the file cannot be used.
         """
-        repeat = self.short == "repeat"
-        video = read_clip(self.files[index], self.frames, self.fps, generator, self.rule, repeat)
+        still, repeat_last = is_image(self.files[index]), self.short == "repeat"
+        if still:
+            video = read_image(self.files[index])
+        else:
+            video = read_clip(self.files[index], self.frames, self.fps, generator, self.rule, repeat_last)
         if generator is None:
-            return evaluation_clip(video, self.crop)
-        return training_clip(video, self.crop, generator, self.augment.scale, self.augment.aspect, self.augment.flip)
+            clip = evaluation_clip(video, self.crop)
+        else:
+            augment = self.augment
+            clip = training_clip(video, self.crop, generator, augment.scale, augment.aspect, augment.flip)
+        return clip.repeat(1, self.frames, 1, 1) if still else clip  # an image is cut once, then repeated
 
     def __getitem__(self, key: int | tuple[int, ...]) -> Draw:
         """Draw a clip: `key` is (step, index) or (step, place in the batch, index); an index alone is step 0.

@@ -6,7 +6,6 @@ mask. Then tyro makes one option of every field of the chosen config, with its c
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -14,6 +13,7 @@ import tyro
 from minijepa.data.toy_physics import World
 from minijepa.train.batches import FileBatches, ToyBatches
 from minijepa.train.masks import LONG_RANGE, SHORT_RANGE, Future, MaskType, Scattered, Tube
+from minijepa.train.mixture import from_names
 from minijepa.train.objective import Objective, latent_loss, pixel_loss
 from minijepa.train.pretrain import PretrainConfig, pretrain
 from minijepa.train.recipes import RECIPES
@@ -41,7 +41,8 @@ class Choice:
     recipe: Literal["drift", "rich", "vit-l", "vit-h", "vit-g"] = "drift"  # toy world, or released primary phase
     objective: Literal["latent", "pixels"] = "latent"  # predict the teacher's latents, or pixels: the masked autoencoder
     world: WorldName | None = None  # clips of this toy world instead of the recipe's
-    videos: Path | None = None  # clips from these video files instead: a folder, or a text file with a path a line
+    videos: tuple[str, ...] = ()  # clips from files instead: a folder or a list of them; or several, each NAME=PATH
+    mix: Literal["released", "paper"] = "released"  # weights that the names of --videos stand for; WEIGHT=PATH has its own
     hide: tuple[MaskName, ...] = ()  # mask types instead of the recipe's; each clip is masked once by each
 
 
@@ -56,14 +57,15 @@ def chosen_config(choice: Choice) -> PretrainConfig:
     """Return the recipe with the chosen clips and masks in it; raise ValueError if there are no clips to train on."""
     config = RECIPES[choice.recipe]()
     if choice.world and choice.videos:
-        raise ValueError(f"expected --world or --videos, got both {choice.world} and {choice.videos}; leave one out")
+        both = f"{choice.world} and {' '.join(choice.videos)}"
+        raise ValueError(f"expected --world or --videos, got both {both}; leave one out")
     data = config.data
     files = isinstance(data, FileBatches)
     frames, size = (data.frames, data.crop) if files else (data.world.frames, data.world.size)
     if choice.world:
         data = ToyBatches(getattr(World, choice.world)(size=size, frames=frames))
     elif choice.videos:
-        data = replace(data, paths=choice.videos) if files else FileBatches(choice.videos, frames, crop=size)
+        data = from_names(choice.videos, choice.mix, data if files else FileBatches((), frames, crop=size))
     elif files:
         raise ValueError(f"--recipe {choice.recipe}: expected --videos with a folder or a list, got none; or name a --world")
     return replace(config, data=data, masks=tuple(MASKS[name] for name in choice.hide) or config.masks)
