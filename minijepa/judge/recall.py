@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from minijepa.model.probe import ActionLogits
+
 
 class Recall(NamedTuple):
     """Report how often the true class is among the best guesses."""
@@ -28,17 +30,18 @@ class Selected(NamedTuple):
     heads: int  # among which it was chosen
 
 
-def class_mean_recall(logits: Float[Tensor, "b k"], labels: Int[Tensor, "b"], top: int = 5) -> Recall:
+def class_mean_recall(scores: Float[Tensor, "n k"], labels: Int[Tensor, "n"], top: int = 5) -> Recall:
     """Compute the class-mean recall at `top`.
 
-    Scores are the sigmoids of the logits, those of classes that no label names set to 0 first, so that absent
-    classes take no place among the best. A class counts once however many clips it has; classes without a clip do not
-    count.
+    Classes that no label names take no place among the best guesses. A class counts once however many clips it has;
+    classes without a clip do not count.
 
-    Differs: the sigmoid is taken in float64. In float32, as released, logits above 17 all give 1 and tie.
+    Differs: the official code ranks the float32 sigmoids of the logits, with those of absent classes set to 0. The
+    sigmoid keeps the order, so logits may be given here as they are; but in float32 all logits above 17 give 1 and tie.
 
     Args:
-        logits: of all validation clips; a part of them has other classes and gives another number.
+        scores: logits or probabilities of all n validation clips; a part of them has other classes and gives another
+            number.
         labels: their class indices.
         top: guesses a clip.
 
@@ -48,19 +51,31 @@ def class_mean_recall(logits: Float[Tensor, "b k"], labels: Int[Tensor, "b"], to
     Raises:
         ValueError: no clip, or a label beyond the classes.
     """
-    classes = logits.shape[1]
+    classes = scores.shape[1]
     if not len(labels) or int(labels.min()) < 0 or int(labels.max()) >= classes:
         wanted = f"at least one clip and labels from 0 to {classes - 1}"
         mend = "drop the clips whose action was never seen in training, as the readers do"
         raise ValueError(f"class_mean_recall: expected {wanted}, got {labels.unique().tolist()}; {mend}")
-    present = torch.zeros(classes, dtype=torch.bool, device=logits.device).index_fill(0, labels, True)
-    scores = logits.double().sigmoid() * present
-    guesses = scores.topk(min(top, classes), dim=1).indices
-    hit = (guesses == labels[:, None]).any(1).double()
-    hits = torch.zeros(classes, dtype=torch.float64, device=logits.device).index_add(0, labels, hit)
     counts = labels.bincount(minlength=classes)
-    recall = (hits[present] / counts[present]).mean()
-    return Recall(float(recall), float(hit.mean()), int(present.sum()), len(labels))
+    present = counts > 0
+    guesses = scores.masked_fill(~present, -torch.inf).topk(min(top, classes), dim=1).indices
+    hit = (guesses == labels[:, None]).any(1)
+    hits = labels[hit].bincount(minlength=classes)
+    recall = (hits[present].double() / counts[present]).mean()
+    return Recall(float(recall), int(hit.sum()) / len(labels), int(present.sum()), len(labels))
+
+
+def action_recalls(scores: ActionLogits, labels: Int[Tensor, "n 3"], top: int = 5) -> dict[str, Recall]:
+    """Compute the class-mean recall of verb, noun and action; the columns of the labels have this order.
+
+    Raises ValueError as ``class_mean_recall``.
+    """
+    return {name: class_mean_recall(part, labels[:, i], top) for i, (name, part) in enumerate(scores._asdict().items())}
+
+
+def action_score(scores: ActionLogits, labels: Int[Tensor, "n 3"]) -> float:
+    """Return the action recall at 5, by which ``train.attentive.select_head`` can choose a head."""
+    return action_recalls(scores, labels)["action"].recall
 
 
 def select_per_metric(recalls: dict[str, Sequence[float]]) -> dict[str, Selected]:

@@ -10,6 +10,7 @@ import torch
 from minijepa.config import EncoderConfig, PredictorConfig
 from minijepa.judge.anticipation import (
     Window,
+    action_loss,
     anchor_frame,
     anticipation_tokens,
     clip_indices,
@@ -18,6 +19,7 @@ from minijepa.judge.anticipation import (
 )
 from minijepa.model.encoder import VideoEncoder
 from minijepa.model.predictor import MaskedPredictor
+from minijepa.model.probe import ActionLogits
 
 ACTION = (1000, 1200)  # the example of the reference sheet: 20 to 24 s at 50 Hz
 TIMES = np.arange(2000) / 50
@@ -146,3 +148,11 @@ def test_focal_loss_is_the_formula():
             logits, torch.tensor([[1.0, 0, 0], [0, 0, 1]]), reduction="sum"
         ).item()
     )
+
+
+def test_the_loss_of_an_action_adds_three_focal_losses():
+    generator = torch.Generator().manual_seed(0)
+    logits = ActionLogits(*(torch.randn(2, n, generator=generator) for n in (3, 4, 5)))
+    labels = torch.tensor([[0, 3, 4], [2, 1, 0]])
+    parts = [focal_loss(part, labels[:, i]).item() for i, part in enumerate(logits)]
+    assert action_loss(logits, labels).item() == pytest.approx(sum(parts), rel=1e-6)

@@ -6,7 +6,8 @@ import torch
 from minijepa.data.sets import epic_kitchens
 from minijepa.data.video import decode, read_timeline
 from minijepa.judge.anticipation import Window, clip_indices
-from minijepa.judge.recall import class_mean_recall, select_one, select_per_metric
+from minijepa.judge.recall import action_recalls, action_score, class_mean_recall, select_one, select_per_metric
+from minijepa.model.probe import ActionLogits
 from tests.unit.data.made_clips import make_video, numbers_in
 from tests.unit.data.sets.made_sets import EK_HEADER, ek_row
 
@@ -36,6 +37,29 @@ def test_negative_logits_of_present_classes_beat_absent_classes():
 def test_large_logits_do_not_tie():
     logits = torch.tensor([[20.0, 25.0, 30.0], [25.0, 20.0, 30.0]])
     assert class_mean_recall(logits, torch.tensor([1, 2]), top=1) == (0.5, 0.5, 2, 2)
+
+
+def test_it_is_the_released_formula_on_sigmoids_with_absent_classes_at_zero():
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(300, 40, generator=generator)
+    labels = torch.randint(25, (300,), generator=generator)
+    sigmoids = logits.sigmoid()
+    sigmoids[:, 25:] = 0
+    hits, misses = [0] * 40, [0] * 40
+    for row, label in zip(sigmoids.topk(5).indices.tolist(), labels.tolist()):
+        (hits if label in row else misses)[label] += 1
+    counted = [h / (h + m) for h, m in zip(hits, misses) if h + m]
+    ours = class_mean_recall(logits, labels)
+    assert ours == (pytest.approx(sum(counted) / len(counted)), pytest.approx(sum(hits) / 300), 25, 300)
+    assert class_mean_recall(logits.sigmoid(), labels) == ours
+
+
+def test_verb_noun_and_action_each_have_their_column():
+    scores = ActionLogits(torch.eye(3), torch.eye(3).flip(1), torch.eye(3)[:, [1, 0, 2]])
+    labels = torch.tensor([[0, 2, 1], [1, 1, 2], [2, 0, 2]])
+    recalls = action_recalls(scores, labels, top=1)
+    assert [recalls[name].recall for name in ("verb", "noun")] == [1.0, 1.0] and recalls["action"].classes == 2
+    assert action_score(scores, labels) == action_recalls(scores, labels)["action"].recall == 1.0  # 3 classes, 5 guesses
 
 
 @pytest.mark.parametrize("labels", [[0, 3], [-1, 0]])
