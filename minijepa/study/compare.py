@@ -24,11 +24,12 @@ from minijepa.train.masks import Future, Tube
 from minijepa.train.objective import latent_loss, pixel_loss
 from minijepa.train.pretrain import PretrainConfig, Run, pretrain
 from minijepa.train.run import write_table
+from minijepa.train.schedule import Optimisation
 
 WORLDS = {
     "drift": World.drift(),
     "drift_hue": World.drift(hue="clip"),  # the same with a coloured shape: a slow feature that is free to predict
-    "drift_faint": World.drift(texture=0.1),  # the same with a fainter texture: fewer details to paint
+    "drift_distractors": replace(World.drift(), look=replace(World.drift().look, distractors="strong")),
     "rich": World.rich(frames=8),
     "rich_distractors": World.rich(frames=8, distractors="strong"),
 }
@@ -38,7 +39,7 @@ WORLDS = {
 class Compare:
     """Say which arm to train on which world."""
 
-    world: Literal["drift", "drift_hue", "drift_faint", "rich", "rich_distractors"] = "drift"
+    world: Literal["drift", "drift_hue", "drift_distractors", "rich", "rich_distractors"] = "drift"
     arm: Literal["jepa", "tubes", "pixels", "supervised", "raw"] = "jepa"  # pixels: the twin; raw: PCA of the pixels
     seed: int = 0  # of weights, training clips, masks and probe clips
     steps: int = 1200  # optimiser steps, 32 clips each
@@ -50,12 +51,9 @@ class Compare:
 
 def pretrain_config(compare: Compare) -> PretrainConfig:
     """Return the run of a self-supervised arm: warm-up, then a constant rate, so that any step is a fair stop."""
-    base = PretrainConfig(data=ToyBatches(WORLDS[compare.world]))
-    warmup = max(1, compare.steps // 20)
-    rate = replace(base.optim.rate, warmup=warmup, decay=0)
-    optim = replace(base.optim, steps=compare.steps, rate=rate, momentum=compare.momentum)
+    optim = replace(optimisation(compare.steps), momentum=compare.momentum)
     run = Run(seed=compare.seed, log_every=compare.probe_every, quiet=True)
-    config = replace(base, optim=optim, run=run)
+    config = PretrainConfig(data=ToyBatches(WORLDS[compare.world]), optim=optim, run=run)
     if compare.world.startswith("rich"):  # seed 0, 400 steps: speed .60 with these masks, .43 with the default
         config = replace(config, masks=(Future(0.5), Future(0.25)))
     if compare.arm == "tubes":
@@ -64,6 +62,12 @@ def pretrain_config(compare: Compare) -> PretrainConfig:
         tubelet = 3 * config.encoder.tubelet * config.encoder.patch**2
         return replace(config, predictor=replace(config.predictor, output_width=tubelet))
     return config
+
+
+def optimisation(steps: int, decay: int = 0) -> Optimisation:
+    """Return the optimiser settings of the toy pretraining for another number of steps."""
+    optim = PretrainConfig().optim
+    return replace(optim, steps=steps, rate=replace(optim.rate, warmup=max(1, steps // 20), decay=decay))
 
 
 def train_arm(compare: Compare, clips: ProbeClips, tracker: ProbeTracker) -> None:

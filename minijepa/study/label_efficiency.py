@@ -14,12 +14,11 @@ from minijepa.data.toy_physics import World, sample, split_generator
 from minijepa.intervals import wilson
 from minijepa.model.encoder import VideoEncoder
 from minijepa.model.weights import load
+from minijepa.study.compare import optimisation
 from minijepa.study.supervise import few_labels, label_accuracy, supervise
 from minijepa.study.track import SPLITS, ProbeClips, Row, probe_clips, probe_features
 from minijepa.train.fit_probe import pooled_features
-from minijepa.train.pretrain import PretrainConfig
 from minijepa.train.run import write_table
-from minijepa.train.schedule import Optimisation
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,10 @@ def from_scratch(settings: LabelEfficiency, world: World, clips: ProbeClips, cou
         of = {s: (clips.video[s], clips.labels[s][settings.label]) for s in ("validation", "test")}
         scores.append(tuple(label_accuracy(encoder.eval(), heads[settings.label], *of[s]) for s in of))
 
-    optim = optimisation(settings.steps)
+    optim = optimisation(settings.steps, decay=settings.steps // 3)
     batches = few_labels(labelled, 32, generator)
     supervise(EncoderConfig.tiny(), classes, batches, optim, generator, validate, settings.validate_every)
     return row("supervised", count, max(scores)[1], len(clips.labels["test"][settings.label]))
-
-
-def optimisation(steps: int) -> Optimisation:
-    """Return the optimiser settings of the toy pretraining for another number of steps."""
-    optim = PretrainConfig().optim
-    return replace(optim, steps=steps, rate=replace(optim.rate, warmup=max(1, steps // 20), decay=steps // 3))
 
 
 def row(method: str, count: int, accuracy: float, tests: int) -> Row:

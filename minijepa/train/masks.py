@@ -89,9 +89,11 @@ class MultiBlock:
         steps = 1 if size[0] == grid[0] else grid[0]  # a tube is one plane, repeated
         for length, extent in zip((min(size[0], steps), *size[1:]), (steps, *grid[1:]), strict=True):
             start = torch.randint(extent - length + 1, (batch, self.blocks, 1), generator=generator)
-            line = torch.arange(extent)
-            inside.append(((line >= start) & (line < start + length)).float())  # (b, blocks, extent)
-        covering = torch.einsum("bit,bih,biw->bthw", *inside)  # how many blocks hold a token
+            place = torch.arange(extent) - start
+            inside.append(((place >= 0) & (place < length)).float())  # (b, blocks, extent)
+        time, rows, columns = inside
+        planes = rows if steps == 1 else (time[..., None] * rows[..., None, :]).flatten(2)  # (b, blocks, t h)
+        covering = torch.bmm(planes.transpose(1, 2), columns).view(batch, steps, *grid[1:])  # blocks over a token
         hidden = (covering > 0).repeat(1, grid[0] // steps, 1, 1)
         hidden[:, max(1, int(grid[0] * self.max_temporal_keep)) :] = True
         return hidden
