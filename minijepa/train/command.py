@@ -6,6 +6,7 @@ mask. Then tyro makes one option of every field of the chosen config, with its c
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -16,7 +17,7 @@ from minijepa.train.masks import LONG_RANGE, SHORT_RANGE, Future, MaskType, Scat
 from minijepa.train.mixture import from_names
 from minijepa.train.objective import Objective, latent_loss, pixel_loss
 from minijepa.train.pretrain import PretrainConfig, pretrain
-from minijepa.train.recipes import RECIPES
+from minijepa.train.recipes import RECIPES, RecipeName
 
 OBJECTIVES: dict[str, Objective] = {"latent": latent_loss, "pixels": pixel_loss}
 MASKS: dict[str, MaskType] = {
@@ -38,7 +39,8 @@ class Choice:
     torchrun trains on many processes.
     """
 
-    recipe: Literal["drift", "rich", "vit-l", "vit-h", "vit-g"] = "drift"  # toy world, or released primary phase
+    recipe: RecipeName = "drift"  # toy world, or released primary phase, or the cooldown that follows it
+    start: Annotated[Path | None, tyro.conf.arg(name="from")] = None  # folder of the run that a cooldown goes on from
     objective: Literal["latent", "pixels"] = "latent"  # predict the teacher's latents, or pixels: the masked autoencoder
     world: WorldName | None = None  # clips of this toy world instead of the recipe's
     videos: tuple[str, ...] = ()  # clips from files instead: a folder or a list of them; or several, each NAME=PATH
@@ -88,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; settings that cannot work end it with one line instead of a traceback."""
     try:
         command = parse(arguments)
-        pretrain(command.config, OBJECTIVES[command.objective])
+        pretrain(command.config, OBJECTIVES[command.objective], start=command.start)
     except ValueError as error:
         reason = str(error).splitlines()[-1]  # an error that a worker met brings its traceback as text
         raise SystemExit(f"error: {reason}") from error

@@ -29,6 +29,7 @@ from minijepa.train.objective import Objective, ema_update, latent_loss
 from minijepa.train.processes import Processes
 from minijepa.train.run import RunFolder
 from minijepa.train.schedule import LearningRate, Optimisation, adamw
+from minijepa.train.shard import shard
 
 MASK_STREAM = 1  # keeps the draws of masks apart from those of clips of the same seed and step
 
@@ -44,6 +45,7 @@ class Run:
     workers: int = 0  # processes that prepare batches ahead
     device: str = "cpu"  # or "cuda"; under torchrun each process takes a GPU of its own
     quiet: bool = False  # no progress bar
+    shard: bool = field(default=False, repr=False)  # each process keeps a part of the networks: ViT-g on 80 GB
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class PretrainConfig:
         2_000, LearningRate(0.0, 5e-3, 1e-4, 50, 400), 0.05, (0.9, 0.98), clip=1.0, momentum=(0.98, 0.999)
     )
     run: Run = Run()
+    mask_group: int | None = field(default=None, repr=False)  # clips whose masks have one length; None: all of the batch
 
     def __post_init__(self) -> None:
         if self.predictor.encoder_width != self.encoder.width or not self.masks or self.batch < 1:
@@ -109,23 +112,28 @@ def pretrain(
     objective: Objective = latent_loss,
     watch: Callable[[State], None] | None = None,
     watch_every: int = 100,
+    start: Path | None = None,
 ) -> State:
     """Train from the last checkpoint of the run, or from the beginning, to the last step.
 
     objective: the loss of one batch, see ``objective.latent_loss``.
     watch: called before step 0, every ``watch_every`` steps and at the end, for probes and figures.
+    start: folder of another run whose last weights and moments a new run begins with, as a cooldown does.
     Returns the final state. A run that is killed and started again ends with the same weights, bit by bit, on the
     same machine and number of threads. Raises ValueError if the folder holds a run with other settings.
 
     Differs: the official trainer redraws data after a resume and scales bfloat16 gradients; here every batch and
     mask is a function of (seed, step), and bfloat16 needs no scaler.
     """
-    state = fresh_state(config)
     with Processes.join(config.run.device) as processes:
-        folder = RunFolder(config.run.folder, settings(config, objective), processes.rank == 0)
-        state.step = folder.restore(state)
+        state = fresh_state(config)
+        folder = RunFolder(config.run.folder, settings(config, objective, start), processes.rank == 0)
+        state.step = folder.restore(state, start)
         learner = Learner(state.encoder, state.predictor, objective).train()
-        learner = DistributedDataParallel(learner) if processes.world > 1 else learner
+        if config.run.shard:
+            shard(learner, state, config.optim, processes)
+        elif processes.world > 1:
+            learner = DistributedDataParallel(learner)
         rows = processes.share(config.batch)
         steps = Steps(config.data, state.step, config.optim.steps, config.run.seed, config.batch, rows)
         batches = loader(steps, config.run.workers)
@@ -172,18 +180,34 @@ def network_input(video: Tensor, device: str) -> Tensor:
     return normalize(video) if video.dtype == torch.uint8 else video
 
 
-def settings(config: PretrainConfig, objective: Objective) -> str:
+def settings(config: PretrainConfig, objective: Objective, start: Path | None = None) -> str:
     """Describe all that decides the weights of a run, so that a checkpoint is not continued with something else."""
     name = getattr(objective, "__qualname__", repr(objective))
-    return f"{name}, {replace(config, run=Run(seed=config.run.seed))!r}"
+    said = f"{name}, {replace(config, run=Run(seed=config.run.seed))!r}"
+    later = {"mask_group": config.mask_group, "from": start}  # said only where asked for: older checkpoints go on
+    return said + "".join(f", {key}={value}" for key, value in later.items() if value is not None)
 
 
 def draw_masks(config: PretrainConfig, grid: tuple[int, int, int], step: int, processes: Processes) -> list[Masks]:
-    """Draw the masks of the whole batch and keep this process's rows, so that N processes equal one."""
-    generator = seeded(config.run.seed, step, MASK_STREAM)
-    rows = processes.share(config.batch)
-    drawn = [mask.draw(grid, config.batch, generator) for mask in config.masks]
-    return [Masks(*(ids[rows].to(config.run.device) for ids in mask)) for mask in drawn]
+    """Draw masks for the clips that share their lengths and keep this process's rows, so that N processes equal one.
+
+    Raises ValueError if clips of one process would have masks of several lengths.
+
+    Differs: with ``mask_group`` (released: the 24 clips of a GPU) each group has block sizes of its own; in the
+    official run all GPUs have the same.
+    """
+    rows, clips = processes.share(config.batch), config.mask_group or config.batch
+    group, first = divmod(rows.start, clips)
+    last = first + rows.stop - rows.start
+    if last > clips or config.batch % clips:
+        raise ValueError(
+            f"mask_group: expected a multiple of the {last - first} clips of a process that divides the batch of "
+            f"{config.batch}, got {clips}; set it to {last - first}, or change the number of processes"
+        )
+    stream = (MASK_STREAM,) if config.mask_group is None else (MASK_STREAM, group)
+    generator = seeded(config.run.seed, step, *stream)
+    drawn = [mask.draw(grid, clips, generator) for mask in config.masks]
+    return [Masks(*(ids[first:last].to(config.run.device) for ids in mask)) for mask in drawn]
 
 
 if __name__ == "__main__":

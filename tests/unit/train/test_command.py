@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from minijepa.train.batches import FileBatches, ToyBatches
 from minijepa.train.command import main, parse
 from minijepa.train.masks import LONG_RANGE, SHORT_RANGE, Future, Scattered, Tube
 from minijepa.train.pretrain import PretrainConfig
-from minijepa.train.recipes import RECIPES
+from minijepa.train.recipes import RECIPES, RecipeName
 
 
 def test_nothing_asked_is_the_first_run_of_the_course():
@@ -51,11 +52,31 @@ def test_released_primary_phase(name, size):
     assert config.masks == (SHORT_RANGE, LONG_RANGE) and config.batch == 3_072
     assert (config.data.frames, config.data.fps, config.data.crop) == (16, 4, 256)
     assert config.data.augment.scale == (0.3, 1.0) and config.data.short == "repeat"
-    assert config.optim.steps == 240_000
+    assert config.optim.steps == 240_000 and config.mask_group == 24
+
+
+@pytest.mark.parametrize(
+    "name, size, crop, clips",
+    [
+        ("cooldown-vit-l", "vit_l", 256, 12),
+        ("cooldown-vit-h", "vit_h", 256, 12),
+        ("cooldown-vit-g", "vit_g", 256, 6),
+        ("cooldown-vit-g-384", "vit_g_384", 384, 6),
+    ],
+)
+def test_released_cooldown(name, size, crop, clips):
+    command = parse(["--recipe", name, "--videos", "clips", "--from", "runs/primary"])
+    config, primary = command.config, parse(["--recipe", "vit-l", "--videos", "clips"]).config
+    assert command.start == Path("runs/primary") and config.encoder == getattr(EncoderConfig, size)()
+    assert (config.data.frames, config.data.fps, config.data.crop, config.mask_group) == (64, 4, crop, clips)
+    assert (config.batch, config.masks, config.optim.steps) == (3_072, primary.masks, 12_000)
+    rates = [config.optim.rate.at(step, 12_000) for step in (0, 5_999, 11_999)]
+    assert rates == pytest.approx([5.25e-4, 3.154e-4, 1.058e-4], rel=1e-3)  # 1e-6 would come after 15,000 steps
+    assert replace(config.optim, steps=0, rate=primary.optim.rate) == replace(primary.optim, steps=0)
 
 
 def test_every_recipe_is_a_config():
-    assert {"drift", "rich", "vit-l", "vit-h", "vit-g"} == set(RECIPES)
+    assert set(get_args(RecipeName)) == set(RECIPES)
     assert all(isinstance(recipe(), PretrainConfig) for recipe in RECIPES.values())
 
 
@@ -74,6 +95,9 @@ def test_help_explains_every_option(capsys):
     [
         ("--encoder.width 128", "encoder_width 64"),
         ("--recipe vit-l", "--videos"),
+        ("--from /no/run --run.quiet", "/no/run: expected the folder of a run"),
+        ("--run.shard --run.quiet", "torchrun"),
+        ("--mask-group 5 --run.quiet", "got 5"),
         ("--world rich --videos x", "leave one out"),
         ("--encoder.patch 5 --run.quiet --optim.steps 1", "multiples"),
         ("--videos /no/such/folder --run.quiet", "/no/such/folder"),
