@@ -89,10 +89,18 @@ class PlanConfig:
     distance: Literal["l1", "l2"] | Distance = "l1"  # energy of a latent; released: "l1"
     when: Literal["last", "sum"] = "last"  # energy of the last imagined step, or of all steps added; released: "last"
     chunk: int = 8  # samples imagined at a time: memory does not grow with the number of samples
+    execute: int = 1  # actions that ``control`` does before it plans again; the horizon: open loop
 
     def __post_init__(self) -> None:
-        if self.horizon < 1 or self.chunk < 1:
-            raise ValueError(f"PlanConfig: expected horizon and chunk of at least 1, got {self.horizon} and {self.chunk}")
+        if not 1 <= self.execute <= self.horizon or self.chunk < 1:
+            raise ValueError(
+                f"expected 1 <= execute <= horizon and chunk >= 1, got {self.execute}, {self.horizon}, {self.chunk}"
+            )
+
+    @property
+    def energy(self) -> Distance:
+        """Give the function behind ``distance``."""
+        return DISTANCES[self.distance] if isinstance(self.distance, str) else self.distance
 
 
 # The arm's settings. The paper calls its radius an L1 ball and starts with std 1; the code clips to a box.
@@ -119,12 +127,11 @@ def plan(
     Raises ValueError for shapes that do not fit or numbers that are not finite, NoPlan where no candidate is admissible.
     """
     _require(config.space, context, pose, goal)
-    distance = DISTANCES[config.distance] if isinstance(config.distance, str) else config.distance
 
     def evaluate(actions: Tensor) -> Tensor:
         poses, energies = config.space.poses(pose.cpu(), actions), []
         for some, places in zip(actions.to(context.device).split(config.chunk), poses.to(context.device).split(config.chunk)):
-            steps = [distance(latents, goal) for latents in rollout(world_model, context, some, places)]
+            steps = [config.energy(latents, goal) for latents in rollout(world_model, context, some, places)]
             energies.append(sum(steps) if config.when == "sum" else steps[-1])
         found = torch.cat(energies).cpu()
         if found.isnan().any():

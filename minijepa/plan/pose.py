@@ -25,7 +25,7 @@ def advance(pose: Float[Tensor, "*#b pose"], action: Float[Tensor, "*#b action"]
     return torch.cat((place, turned, closed), dim=-1).to(pose.dtype)
 
 
-def difference(start: Float[Tensor, "*#b pose"], end: Float[Tensor, "*#b pose"]) -> Float[Tensor, "*b pose"]:
+def difference(start: Float[Tensor, "*#b pose"], end: Float[Tensor, "*#b other"]) -> Float[Tensor, "*b pose"]:
     """Return the action that leads from one pose to another: R(action) = R(end) R(start)^T, the rest subtracts.
 
     start, end: (…, 7) with shapes that broadcast. A turn past pi is the short way round, as rotations do not count turns.

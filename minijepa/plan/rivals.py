@@ -30,7 +30,7 @@ class MPPI(CEM):
 class GradientDescent:
     """Walk downhill on the energy from several random starts; the answer is the best plan seen."""
 
-    samples: int = 8  # starts
+    samples: int = 8  # starts; all of them are in memory at once, for the gradient
     iterations: int = 20
     rate: Number = 0.3  # first step along the steepest channel, in stds of the action space; falls to 0 linearly
 
@@ -39,7 +39,9 @@ class GradientDescent:
         (mean, std), trace, least = space.start(horizon), [], torch.inf
         actions = space.draw(mean, std, self.samples, generator)
         for i in range(self.iterations):
-            energies, slopes = map(torch.cat, zip(*(slope(evaluate, one) for one in actions.split(1))))
+            with torch.enable_grad():
+                energies = evaluate(actions.requires_grad_())
+            (slopes,), actions, energies = torch.autograd.grad(energies.sum(), actions), actions.detach(), energies.detach()
             best = energies.argmin()
             if energies[best] < least:
                 mean, least = actions[best], energies[best]
@@ -49,11 +51,3 @@ class GradientDescent:
         if least == torch.inf:
             raise NoPlan(f"expected a plan inside the workspace, got none of {self.samples}; start further inside")
         return Plan(mean, tuple(trace))
-
-
-@torch.enable_grad()
-def slope(evaluate: Evaluate, actions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return energies and their gradient with respect to the actions; one plan at a time keeps memory small."""
-    leaf = actions.detach().requires_grad_()
-    energies = evaluate(leaf)
-    return energies.detach(), torch.autograd.grad(energies.sum(), leaf)[0]
