@@ -58,7 +58,7 @@ class PretrainConfig:
     data: Batches = field(default_factory=ToyBatches)
     batch: int = 32  # clips a step, over all processes
     optim: Optimisation = Optimisation(
-        2_000, LearningRate(0.0, 5e-3, 1e-4, 50, 400), 0.05, (0.9, 0.98), clip=1.0, momentum=(0.98, 0.999)
+        2_000, LearningRate(0.0, 2e-3, 1e-4, 50, 400), 0.05, (0.9, 0.98), clip=1.0, momentum=(0.98, 0.999)
     )
     run: Run = Run()
     mask_group: int | None = field(default=None, repr=False)  # clips whose masks have one length; None: all of the batch
