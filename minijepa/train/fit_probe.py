@@ -1,7 +1,8 @@
 """What do frozen features know? Linear probes on mean-pooled tokens.
 
 The headline probe of the book is linear on the mean of the tokens: with many labels an attentive probe is itself
-a supervised motion network and would hide what the encoder has not learnt.
+a supervised motion network and would hide what the encoder has not learnt. Attentive probes, which the published
+numbers are made with, are fitted in ``train.attentive``; ``python -m minijepa.train.fit_probe`` is their command.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 
 from minijepa.intervals import wilson
 from minijepa.model.encoder import VideoEncoder
+from minijepa.train.probe_command import main
 
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # L2 weights tried, the best on validation clips is used
 
@@ -82,3 +84,7 @@ def fit_logistic(train: LabelledFeatures, penalty: float) -> tuple[Float[Tensor,
 def count_correct(weight: Float[Tensor, "classes d"], bias: Float[Tensor, "classes"], test: LabelledFeatures) -> int:
     """Count the clips whose highest logit is their label."""
     return int((F.linear(test.features, weight, bias).argmax(1) == test.labels).sum())
+
+
+if __name__ == "__main__":
+    main()
