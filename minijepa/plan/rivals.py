@@ -41,7 +41,8 @@ class GradientDescent:
         for i in range(self.iterations):
             with torch.enable_grad():
                 energies = evaluate(actions.requires_grad_())
-            (slopes,), actions, energies = torch.autograd.grad(energies.sum(), actions), actions.detach(), energies.detach()
+                slopes = torch.autograd.grad(energies.sum(), actions)[0]
+            actions, energies = actions.detach(), energies.detach()
             best = energies.argmin()
             if energies[best] < least:
                 mean, least = actions[best], energies[best]
