@@ -18,6 +18,8 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from minijepa.data.sampling import TOLERANCE
+from minijepa.data.sets.epic_kitchens import Segment
+from minijepa.data.timeline import Timeline
 from minijepa.data.video import Rule
 from minijepa.model.encoder import VideoEncoder
 from minijepa.model.predictor import MaskedPredictor
@@ -109,6 +111,26 @@ def clip_indices(
         wanted = end - np.arange(window.frames)[::-1] / window.fps
         indices = np.searchsorted(times, wanted + TOLERANCE, side="right") - 1
     return indices.clip(0, len(times) - 1).astype(np.int64)
+
+
+def segment_indices(segment: Segment, window: Window, timeline: Timeline) -> Int[np.ndarray, "frames"]:
+    """Choose the frames of the clip before an annotated action of EPIC-KITCHENS-100; see `clip_indices`.
+
+    By time stamps, the action is where the annotation's seconds are in this very file. By the released rule it is where the
+    annotation's frame numbers are, which count the frames of the original videos: on a copy of another rate
+    they point to another moment.
+
+    Raises:
+        ValueError: as `clip_indices`.
+    """
+    action, times = segment.frames, timeline.times
+    if window.rule == "timestamps":
+        if segment.seconds[0] > times[-1]:
+            wrong = f"{segment.name} to start before the video ends at {times[-1]:.2f} s, got {segment.seconds[0]:.2f} s"
+            raise ValueError(f"{segment.path}: expected {wrong}; is the copy whole, and of the release of the annotation?")
+        first, last = np.searchsorted(times, np.array(segment.seconds) + TOLERANCE, side="right") - 1
+        action = (int(first), int(last))
+    return clip_indices(action, window, times, timeline.fps)
 
 
 @torch.no_grad()

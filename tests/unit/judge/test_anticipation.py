@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from minijepa.config import EncoderConfig, PredictorConfig
+from minijepa.data.sets.epic_kitchens import Segment
+from minijepa.data.timeline import Timeline
 from minijepa.judge.anticipation import (
     Window,
     action_loss,
@@ -15,6 +17,7 @@ from minijepa.judge.anticipation import (
     anticipation_tokens,
     clip_indices,
     focal_loss,
+    segment_indices,
     training_window,
 )
 from minijepa.model.encoder import VideoEncoder
@@ -71,6 +74,21 @@ def test_uneven_stamps_are_obeyed():
     times = np.concatenate([np.arange(100) / 10, 10 + np.arange(100) / 50])
     indices = clip_indices((150, 160), Window(frames=3, fps=2, ahead=0.5), times, 20)
     assert times[indices].tolist() == pytest.approx([9.5, 10.0, 10.5])  # the anchor is at 11 s
+
+
+def test_on_a_copy_of_another_rate_seconds_point_to_the_action_and_frame_numbers_do_not():
+    original = Timeline("a.MP4", tuple(range(2000)), ((0, 0),), 1 / 50, 50.0, "mov", True)
+    copy = Timeline("a.mp4", tuple(range(1000)), ((0, 0),), 1 / 25, 25.0, "mov", True)
+    segment = Segment("a.mp4", 0, "P01_01_0", (900, 950), (18.0, 19.0))
+    ends = [video.times[segment_indices(segment, Window(), video)[-1]] for video in (original, copy)]
+    assert ends == pytest.approx([17.0, 17.0])
+    counted = Window(rule="released")
+    ends = [video.times[segment_indices(segment, counted, video)[-1]] for video in (original, copy)]
+    assert ends == pytest.approx([(900 - 50 - 6) / 50, (900 - 25 - 3) / 25])  # 16.9 s, and 34.9 s: long after the action
+    with pytest.raises(ValueError, match="expected P01_01_0 to start before the video ends at 9.96 s, got 18.00 s"):
+        segment_indices(segment, Window(), replace(copy, ticks=tuple(range(250))))
+    with pytest.raises(ValueError, match="inside a video of 250 frames"):
+        segment_indices(segment, counted, replace(copy, ticks=tuple(range(250))))
 
 
 @pytest.mark.parametrize("action", [(5, 3), (-1, 3), (2000, 2001)])

@@ -5,7 +5,7 @@ import torch
 
 from minijepa.data.sets import epic_kitchens
 from minijepa.data.video import decode, read_timeline
-from minijepa.judge.anticipation import Window, clip_indices
+from minijepa.judge.anticipation import Window, segment_indices
 from minijepa.judge.recall import action_recalls, action_score, class_mean_recall, select_one, select_per_metric
 from minijepa.model.probe import ActionLogits
 from tests.unit.data.made_clips import make_video, numbers_in
@@ -89,7 +89,7 @@ def guesses(segments, window):
     logits = []
     for segment in segments:
         timeline = read_timeline(segment.path)
-        indices = clip_indices(segment.frames, window, timeline.times, timeline.fps)
+        indices = segment_indices(segment, window, timeline)
         seen = numbers_in(decode(segment.path, indices.tolist()))
         assert seen == indices.tolist()
         row = -torch.arange(8.0)
