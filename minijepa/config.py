@@ -6,9 +6,12 @@ A config is plain data: it can be printed, compared, saved beside the weights an
 """
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
 RopeForm = Literal["tiled", "textbook"]
+Part = Literal["encoder", "predictor", "action_predictor", "probe"]  # of a checkpoint
+Weights = Literal["online", "ema"]  # of an encoder that was trained with a teacher
 
 
 @dataclass(frozen=True)
@@ -146,3 +149,49 @@ def require_heads_divide(name: str, width: int, heads: int) -> None:
             f"{name}: expected a width that is a multiple of heads with at least 6 channels a head, "
             f"got width={width}, heads={heads}; change one of the two"
         )
+
+
+@dataclass(frozen=True)
+class Released:
+    """Describe a repository or an original file that Meta released."""
+
+    encoder: EncoderConfig  # what it holds, or whose tokens its probe reads
+    crop: int  # pixels, side of the clips it was trained on last
+    frames: int  # in such a clip
+    parts: tuple[Part, ...] = ("encoder", "predictor")  # the first is what ``load`` opens unless told otherwise
+    weights: Weights | None = "online"  # the encoder that ``load`` takes unless told otherwise; None: there is none
+
+
+L, H, G = EncoderConfig.vit_l(), EncoderConfig.vit_h(), EncoderConfig.vit_g()
+CLASSIFIER: tuple[Part, ...] = ("encoder", "predictor", "probe")
+# An original file holds two encoders: ``encoder`` is online, ``target_encoder`` its EMA. All released evaluations, the
+# action-conditioned training and the official hub since V-JEPA 2.1 take the EMA. The hub of 2025 took the online encoder,
+# and the Hugging Face repositories, which hold one, were made through it.
+RELEASED = {
+    "facebook/vjepa2-vitl-fpc64-256": Released(L, 256, 64),
+    "facebook/vjepa2-vith-fpc64-256": Released(H, 256, 64),
+    "facebook/vjepa2-vitg-fpc64-256": Released(G, 256, 64),
+    "facebook/vjepa2-vitg-fpc64-384": Released(G, 384, 64),
+    "facebook/vjepa2-vitl-fpc16-256-ssv2": Released(L, 256, 16, CLASSIFIER),
+    "facebook/vjepa2-vitg-fpc64-384-ssv2": Released(G, 384, 64, CLASSIFIER),
+    "facebook/vjepa2-vitl-fpc32-256-diving48": Released(L, 256, 32, CLASSIFIER),
+    "facebook/vjepa2-vitg-fpc32-384-diving48": Released(G, 384, 32, CLASSIFIER),
+    "vitl.pt": Released(L, 256, 64, weights="ema"),
+    "vith.pt": Released(H, 256, 64, weights="ema"),
+    "vitg.pt": Released(G, 256, 64, weights="ema"),
+    "vitg-384.pt": Released(G, 384, 64, weights="ema"),
+    # no step of its training changed an encoder: both are the EMA of vitg.pt, and the hub takes ``encoder``
+    "vjepa2-ac-vitg.pt": Released(G, 256, 8, ("encoder", "action_predictor")),
+    "evals/ssv2-vitl-16x2x3.pt": Released(L, 256, 16, ("probe",), None),
+    "evals/ssv2-vitg-384-64x2x3.pt": Released(G, 384, 64, ("probe",), None),
+    "evals/diving48-vitl-256.pt": Released(L, 256, 32, ("probe",), None),
+    "evals/diving48-vitg-384-32x4x3.pt": Released(G, 384, 32, ("probe",), None),
+    "evals/ek100-vitl-256.pt": Released(L, 256, 32, ("probe",), None),
+    "evals/ek100-vitg-384.pt": Released(G, 384, 32, ("probe",), None),
+}
+
+
+def find_released(name: str) -> Released | None:
+    """Look up a repository, or an original file by its name, path or address; None for what was not released."""
+    by_file = {PurePath(key).name: released for key, released in RELEASED.items() if key.endswith(".pt")}
+    return RELEASED.get(name) or by_file.get(PurePath(name).name)
