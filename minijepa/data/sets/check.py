@@ -129,7 +129,7 @@ def _notes(reader: ModuleType, root: str | os.PathLike, splits: Sequence[str]) -
 
 def _split_lines(split: SplitReport) -> list[str]:
     found = split.videos - len(split.missing)
-    counts = f"{split.samples} samples of {split.labels} classes, {found} of {split.videos} videos found, {split.opened} opened"
+    counts = f"samples {split.samples}, classes {split.labels}, videos found {found} of {split.videos}, opened {split.opened}"
     lines = [f"  {split.split}: {counts}" if split.samples else f"  {split.split}: not read"]
     lines += [f"  ! missing: {path}" for path in split.missing[:EXAMPLES]]
     if len(split.missing) > EXAMPLES:

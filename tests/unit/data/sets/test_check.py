@@ -41,9 +41,9 @@ def test_what_is_missing_or_broken_is_named(tmp_path, capsys):
     (root / "labels" / "test.json").write_text("[{")
     assert main(["check", "--dataset", "ssv2", "--root", str(root)]) == 1
     train, gone, validation, unreadable, test, broken, verdict = capsys.readouterr().out.splitlines()[1:]
-    assert train == "  train: 2 samples of 2 classes, 1 of 2 videos found, 1 opened"
+    assert train == "  train: samples 2, classes 2, videos found 1 of 2, opened 1"
     assert gone == f"  ! missing: {videos / '36585.webm'}"
-    assert validation.endswith("1 of 1 videos found, 1 opened") and "117478.webm: cannot be read as video" in unreadable
+    assert validation.endswith("videos found 1 of 1, opened 1") and "117478.webm: cannot be read as video" in unreadable
     assert test == "  test: not read" and "test.json: is broken JSON" in broken and verdict.startswith("verdict: not whole")
 
 
