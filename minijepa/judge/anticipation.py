@@ -19,8 +19,7 @@ from torch.nn import functional as F
 
 from minijepa.data.sampling import TOLERANCE
 from minijepa.data.sets.epic_kitchens import Segment
-from minijepa.data.timeline import Timeline
-from minijepa.data.video import Rule
+from minijepa.data.video import Rule, Timeline, decode, evaluation_clip, read_timeline
 from minijepa.model.encoder import VideoEncoder
 from minijepa.model.predictor import MaskedPredictor
 from minijepa.model.probe import ActionLogits
@@ -58,8 +57,8 @@ def training_window(
     return replace(window, ahead=ahead[0] + (ahead[1] - ahead[0]) * u[0], point=point[0] + (point[1] - point[0]) * u[1])
 
 
-def anchor_frame(action: tuple[int, int], window: Window) -> float:
-    """Return the frame that is to be anticipated, in general between two frames.
+def anchor_frame(action: tuple[float | int, float | int], window: Window) -> float:
+    """Return the frame that is to be anticipated, in general between two frames; or the second, of an action in seconds.
 
     The paper's appendix places point 0 on the first frame of the action and 1 on the last. The released code
     has the two ends swapped, start * point + (1 - point) * stop, and evaluates with point 0: its clips end before
@@ -106,11 +105,15 @@ def clip_indices(
             raise ValueError(f"clip_indices: expected {wrong}; use rule='timestamps', which repeats frames")
         end = int(anchor - int(window.ahead * video_fps))
         indices = np.arange(end - window.frames * step, end, step)
-    else:
-        end = np.interp(anchor, np.arange(len(times)), times) - window.ahead
-        wanted = end - np.arange(window.frames)[::-1] / window.fps
-        indices = np.searchsorted(times, wanted + TOLERANCE, side="right") - 1
-    return indices.clip(0, len(times) - 1).astype(np.int64)
+        return indices.clip(0, len(times) - 1).astype(np.int64)
+    return _frames_before(float(np.interp(anchor, np.arange(len(times)), times)), window, times)
+
+
+def _frames_before(anchor: float, window: Window, times: np.ndarray) -> np.ndarray:
+    """Give the frames that a viewer sees at the times of the clip, for an anchor in seconds."""
+    wanted = anchor - window.ahead - np.arange(window.frames)[::-1] / window.fps
+    seen = np.searchsorted(times, wanted + TOLERANCE, side="right") - 1
+    return seen.clip(0, len(times) - 1).astype(np.int64)
 
 
 def segment_indices(segment: Segment, window: Window, timeline: Timeline) -> Int[np.ndarray, "frames"]:
@@ -123,14 +126,36 @@ def segment_indices(segment: Segment, window: Window, timeline: Timeline) -> Int
     Raises:
         ValueError: as `clip_indices`.
     """
-    action, times = segment.frames, timeline.times
-    if window.rule == "timestamps":
-        if segment.seconds[0] > times[-1]:
-            wrong = f"{segment.name} to start before the video ends at {times[-1]:.2f} s, got {segment.seconds[0]:.2f} s"
-            raise ValueError(f"{segment.path}: expected {wrong}; is the copy whole, and of the release of the annotation?")
-        first, last = np.searchsorted(times, np.array(segment.seconds) + TOLERANCE, side="right") - 1
-        action = (int(first), int(last))
-    return clip_indices(action, window, times, timeline.fps)
+    times = timeline.times
+    if window.rule == "released":
+        return clip_indices(segment.frames, window, times, timeline.fps)
+    if segment.seconds[0] > times[-1]:
+        wrong = f"{segment.name} to start before the video ends at {times[-1]:.2f} s, got {segment.seconds[0]:.2f} s"
+        raise ValueError(f"{segment.path}: expected {wrong}; is the copy whole, and of the release of the annotation?")
+    return _frames_before(anchor_frame(segment.seconds, window), window, times)
+
+
+def anticipation_clip(
+    segment: Segment, window: Window, crop: int, timeline: Timeline | None = None
+) -> Float[Tensor, "c f S S"]:
+    """Read the clip before an annotated action as the evaluation does: one view, from the centre.
+
+    Args:
+        segment: the action, as `epic_kitchens.read` lists it.
+        window: which frames.
+        crop: side of the square clip in pixels; official 256, and 384 for the largest model.
+        timeline: what `read_timeline` gave for the video. Keep it: a kitchen video is long and holds many actions, and its
+            time line costs a walk through the whole file.
+
+    Returns:
+        (3, frames, crop, crop), float32, normalised.
+
+    Raises:
+        ValueError: as `segment_indices`; VideoError where the video cannot be read.
+    """
+    timeline = timeline or read_timeline(segment.path)
+    indices = segment_indices(segment, window, timeline)
+    return evaluation_clip(decode(segment.path, indices.tolist(), timeline=timeline), crop)
 
 
 @torch.no_grad()

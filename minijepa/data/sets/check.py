@@ -100,7 +100,8 @@ def check_split(reader: ModuleType, root: str | os.PathLike, split: str, samples
         return SplitReport(split, problems=(str(error),))
     paths = {sample.path: sample for sample in rows}
     gone = tuple(sample.path for sample in missing(list(paths.values())))
-    there = [sample for path, sample in paths.items() if path not in set(gone)]
+    absent = set(gone)
+    there = [sample for path, sample in paths.items() if path not in absent]
     order = torch.randperm(len(there), generator=seeded(seed)).tolist()[:samples]
     problems = [problem for i in order if (problem := open_one(there[i]))]
     return SplitReport(split, len(rows), len(labels_in(rows)), len(paths), gone, len(order), tuple(problems))

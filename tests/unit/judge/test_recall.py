@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from minijepa.data.sets import epic_kitchens
-from minijepa.data.video import decode, read_timeline
-from minijepa.judge.anticipation import Window, segment_indices
+from minijepa.data.video import decode, evaluation_clip, read_timeline
+from minijepa.judge.anticipation import Window, anticipation_clip, segment_indices
 from minijepa.judge.recall import action_recalls, action_score, class_mean_recall, select_one, select_per_metric
 from minijepa.model.probe import ActionLogits
 from tests.unit.data.made_clips import make_video, numbers_in
@@ -82,6 +82,17 @@ def kitchen(tmp_path_factory):
     for split, lines in {"train": train, "validation": held}.items():
         (root / f"EPIC_100_{split}.csv").write_text("\n".join([EK_HEADER, *lines]))
     return root
+
+
+def test_the_clip_before_an_action_is_normalised_pixels_of_these_frames(kitchen):
+    segment = epic_kitchens.read(kitchen, "validation")[0]
+    timeline = read_timeline(segment.path)
+    window = Window(frames=4, fps=8, ahead=0.5)
+    indices = segment_indices(segment, window, timeline).tolist()
+    assert indices == [0, 1, 4, 7]  # the action begins at 0.83 s, so 0.33, 0.205, 0.08 and -0.045 s at 24 Hz
+    clip = anticipation_clip(segment, window, 32)
+    assert torch.equal(clip, evaluation_clip(decode(segment.path, indices), 32))
+    assert torch.equal(clip, anticipation_clip(segment, window, 32, timeline))
 
 
 def guesses(segments, window):
