@@ -4,26 +4,32 @@ huggingface-hub keeps the cache, the token, the progress bar, the time-outs and 
 HF_HUB_OFFLINE). The original files go to ``$HF_HOME/minijepa``; a download that was stopped goes on where it was.
 """
 
+import json
 import os
 import re
 from pathlib import Path
 
-from huggingface_hub import constants, errors, get_hf_file_metadata, snapshot_download
+from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_download, hf_hub_url
 from huggingface_hub.file_download import http_get
 
 from minijepa.config import RELEASED
 
 OFFICIAL = "https://dl.fbaipublicfiles.com/vjepa2/"
-FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json"]
+SECONDS = 10  # that a server may take to answer
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"  # the last if sharded
 NO_NETWORK = "expected it in the cache or from the network, got neither; go online, or fetch it elsewhere and load its path"
 REASONS = (
     (errors.GatedRepoError, "expected access, got a gated repository; accept its terms on its page, then pass token=..."),
     (errors.RepositoryNotFoundError, "expected a repository, got none that this token may see; check its name and the token"),
     (
         errors.RevisionNotFoundError,
-        "expected a revision of this repository, got none; leave it out, or name a commit of its page",
+        "expected a revision of it, got none; leave it out, or name a commit of its page",
     ),
-    (errors.RemoteEntryNotFoundError, "expected this file, got 404: not found; is there a newer version of minijepa?"),
+    (
+        errors.RemoteEntryNotFoundError,
+        "expected config.json and safetensors, or an original file, got 404; is it V-JEPA 2?",
+    ),
+    (errors.HFValidationError, "expected owner/name of a repository, or a path; one that starts with ./ is never looked for"),
     ((errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled), NO_NETWORK),
 )
 
@@ -49,14 +55,37 @@ def fetch(name: str | Path, revision: str | None = None, offline: bool = False, 
 def fetch_repository(repository: str, revision: str | None = None, offline: bool = False, token: str | None = None) -> Path:
     """Return the folder with config.json and all weights of a repository, downloaded unless the cache has them.
 
-    revision: a branch, tag or commit; None: main. offline: use the cache and nothing else.
+    revision: a branch, tag or commit; None: main. offline: use the cache and nothing else, as happens without a network.
     Raises DownloadError: no network and nothing cached, no such repository or revision, gated, broken on the way.
     """
+
+    def cached(file: str, commit: str | None) -> Path:
+        return Path(hf_hub_download(repository, file, revision=commit, token=token, local_files_only=offline))
+
     try:
-        folder = snapshot_download(repository, revision=revision, token=token, local_files_only=offline, allow_patterns=FILES)
-    except (errors.HTTPError, OSError) as error:
+        offline = offline or not answers(hf_hub_url(repository, CONFIG, revision=revision), token)
+        folder = cached(CONFIG, revision).parent
+        commit = folder.name  # of all files, should somebody push meanwhile
+        try:
+            cached(WEIGHTS, commit)
+        except errors.EntryNotFoundError:
+            shards = json.loads(cached(INDEX, commit).read_text(encoding="utf-8"))["weight_map"]
+            for shard in sorted(set(shards.values())):
+                cached(shard, commit)
+    except (errors.HTTPError, errors.HFValidationError, OSError, ValueError, LookupError) as error:
         raise DownloadError(f"{repository} at {revision or 'main'}: {reason(error)}") from error
-    return Path(folder)
+    return folder
+
+
+def answers(address: str, token: str | None) -> bool:
+    """Ask once, for 10 seconds, whether the network has this file; raise the hub's error if it refuses."""
+    try:
+        get_hf_file_metadata(address, token=token, timeout=SECONDS)
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError):
+        raise
+    except (errors.HTTPError, OSError):
+        return False  # no network, or the hub is down: what is cached will do
+    return True
 
 
 def fetch_official(name: str, offline: bool = False) -> Path:
@@ -70,7 +99,7 @@ def fetch_official(name: str, offline: bool = False) -> Path:
     try:
         if offline:
             raise errors.OfflineModeIsEnabled("offline=True")
-        found = get_hf_file_metadata(OFFICIAL + name, token=False)
+        found = get_hf_file_metadata(OFFICIAL + name, token=False, timeout=SECONDS)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{found.etag}.part")  # another version never goes on with this one's bytes
         with part.open("ab") as file:
@@ -84,4 +113,4 @@ def fetch_official(name: str, offline: bool = False) -> Path:
 def reason(error: BaseException) -> str:
     """Say why a download failed, and the way out."""
     said = next((text for kind, text in REASONS if isinstance(error, kind) or isinstance(error.__cause__, kind)), None)
-    return said or f"expected a whole download, got {str(error).strip()}; try again"
+    return said or f"expected a whole download, got {str(error).strip()}; go online and try again, or fetch it elsewhere"

@@ -12,7 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # in a folder of transformers, the second if sharded
+from minijepa.hub import INDEX, WEIGHTS
+
 State = dict[str, Tensor]
 
 
