@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
-from transformers import VJEPA2ForVideoClassification, VJEPA2Model
+from transformers import VJEPA2ForVideoClassification
 
 from minijepa import load
 from minijepa.config import EncoderConfig, PredictorConfig
@@ -34,14 +34,23 @@ class Written:
     targets: Tensor
     expected: dict[str, Tensor]  # encoder, predictor, probe
 
+    def delete(self) -> None:
+        """Take the large files away."""
+        for path in (self.model, self.probe, *self.folder.iterdir()):
+            path.unlink()
 
-def released_pooler(model: VJEPA2ForVideoClassification) -> None:
+
+def clip(crop: int, frames: int = FRAMES) -> Tensor:
+    return torch.randn(1, 3, frames, crop, crop, generator=torch.Generator().manual_seed(6))
+
+
+def released_pooler(model: VJEPA2ForVideoClassification, heads: int = 16) -> None:
     """Give transformers' pooler the eps and heads of the released probes, where it takes those of the encoder."""
     for module in model.pooler.modules():
         if isinstance(module, nn.LayerNorm):
             module.eps = 1e-5
         if hasattr(module, "num_heads"):
-            module.num_heads, module.head_dim = 16, module.embed_dim // 16
+            module.num_heads, module.head_dim = heads, module.embed_dim // heads
             module.scale = module.head_dim**-0.5
 
 
@@ -96,10 +105,9 @@ def write(folder: Path, config: EncoderConfig, model: str, probe: str, classes: 
     released_pooler(theirs)
     theirs.save_pretrained(folder / "transformers")
     original_files(theirs.state_dict(), folder, model, probe)
-    generator = torch.Generator().manual_seed(6)
-    video = torch.randn(1, 3, FRAMES, crop, crop, generator=generator)
+    video = clip(crop)
     tokens = FRAMES // 2 * (crop // config.patch) ** 2
-    order = torch.randperm(tokens, generator=generator)[None]
+    order = torch.randperm(tokens, generator=torch.Generator().manual_seed(7))[None]
     context, targets = order[:, : tokens // 4], order[:, tokens // 4 : tokens // 2]
     output = theirs.vjepa2(video.transpose(1, 2), context_mask=[context], target_mask=[targets])
     expected = {
