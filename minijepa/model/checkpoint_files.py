@@ -66,10 +66,10 @@ def read_pickle(path: Path) -> dict[str, State]:
         content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         heads = content.pop("classifiers", [])
     except Exception as error:  # a damaged pickle may fail in any way
-        code = (
-            "a pickle that asks to run code, which was not run" if "weights_only" in str(error) else "another or a broken file"
+        code = "unsupported global" in str(error).lower()
+        got = (
+            "a pickle that asks to run code, which was not run" if code else f"another or a broken one ({str(error)[:60]!r} …)"
         )
-        got = f"{code} ({type(error).__name__}: {str(error).strip()[:120]})"
         raise CheckpointError(f"{path}: expected a whole .pt file of tensors in dicts, got {got}; download it again") from error
     content |= {f"classifiers.{i}": head for i, head in enumerate(heads)}
     dicts = {name: group for name, group in content.items() if isinstance(group, dict) and group}

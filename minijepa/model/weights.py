@@ -146,8 +146,9 @@ def build(part: Part, config: Config, state: State, source: str) -> Network:
     precisions = {str(value.dtype).removeprefix("torch.") for value in state.values()}
     if len(precisions) != 1 or not precisions <= {"float32", "bfloat16", "float16"}:
         raise CheckpointError(f"{source}: expected one of float32, bfloat16, float16 throughout, got {precisions}; convert it")
-    if config.depth > len(state):  # a wrong number must not keep us building for hours
-        raise CheckpointError(f"{source}: expected {config.depth} blocks, got {len(state)} tensors; is its config another's?")
+    for count, name in ((config.depth, "blocks"), (getattr(config, "mask_tokens", 0), "mask tokens")):
+        if count > len(state):  # a wrong number must not keep us building for hours
+            raise CheckpointError(f"{source}: expected {count} {name}, got {len(state)} tensors; is the config another's?")
     with torch.device("meta"):
         model = NETWORKS[part](**vars(config)) if part == "probe" else NETWORKS[part](config)
     assign_strictly(model, state, source)
@@ -193,7 +194,9 @@ def describe(name: str, revision: str | None = None, offline: bool = False) -> s
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command ``info``; what can't be opened ends it with one line instead of a traceback."""
     try:
-        text = tyro.extras.subcommand_cli_from_dict({"info": describe}, args=arguments)
+        text = tyro.extras.subcommand_cli_from_dict(
+            {"info": describe}, args=arguments, config=(tyro.conf.PositionalRequiredArgs,)
+        )
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
     sys.stdout.write(text + "\n")
