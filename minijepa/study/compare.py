@@ -16,13 +16,14 @@ import tyro
 from jaxtyping import Float64
 
 from minijepa.data.toy_physics import World
+from minijepa.model.encoder import VideoEncoder
 from minijepa.model.weights import save
 from minijepa.study.supervise import endless_labels, supervise
 from minijepa.study.track import ProbeClips, ProbeTracker, Row, probe_clips, probe_features, raw_pixel_features
 from minijepa.train.batches import ToyBatches
 from minijepa.train.masks import Future, Tube
 from minijepa.train.objective import latent_loss, pixel_loss
-from minijepa.train.pretrain import PretrainConfig, Run, pretrain
+from minijepa.train.pretrain import PretrainConfig, Run, State, pretrain
 from minijepa.train.run import write_table
 from minijepa.train.schedule import Optimisation
 
@@ -87,10 +88,14 @@ def train_arm(compare: Compare, clips: ProbeClips, tracker: ProbeTracker) -> Non
             compare.probe_every,
         )
     else:
-        objective = pixel_loss if compare.arm == "pixels" else latent_loss
-        encoder = pretrain(
-            config, objective, lambda state: tracker.record(state.step, state.teacher), compare.probe_every
-        ).teacher
+        pixels = compare.arm == "pixels"  # a masked autoencoder has no teacher: its encoder is judged as it is
+
+        def judged(state: State) -> VideoEncoder:
+            return state.encoder if pixels else state.teacher
+
+        objective = pixel_loss if pixels else latent_loss
+        state = pretrain(config, objective, lambda state: tracker.record(state.step, judged(state)), compare.probe_every)
+        encoder = judged(state)
     save(encoder, output(compare).with_suffix(".safetensors"))
 
 
