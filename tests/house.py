@@ -20,12 +20,12 @@ FLOORS = {
     "data": 1,
     "model": 2,
     "train": 3,
-    "study": 4,
     "plan": 4,
     "judge": 4,
     "talk": 4,
-    "show": 5,
-    "check": 6,
+    "study": 5,
+    "show": 6,
+    "check": 7,
 }
 UNWANTED_PACKAGES = {"robot", "minijepa_robot", "torchvision", "timm", "torchcodec", "lerobot", "wandb", "yaml"}
 JUNK_DRAWERS = {"utils", "util", "helpers", "helper", "misc", "common", "registry"}
