@@ -40,9 +40,7 @@ def open_path(path: Path) -> Opened:
     if not path.is_file():
         found = "a folder without config.json" if path.is_dir() else "none"
         raise FileNotFoundError(f"load: expected a checkpoint file at {path}, found {found}; is the path right?")
-    with path.open("rb") as file:
-        zipped = file.read(4) == b"PK\x03\x04"
-    if zipped or path.suffix in (".pt", ".pth", ".tar"):
+    if path.suffix in (".pt", ".pth", ".tar"):
         return Opened(str(path), "official", read_pickle(path), {})
     state, metadata = read_safetensors(path)
     return Opened(str(path), "own", {"own": state}, metadata)

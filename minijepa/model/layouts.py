@@ -16,8 +16,8 @@ ENCODER_SIZES = {"hidden_size": "width", "num_hidden_layers": "depth", "num_atte
 ENCODER_SIZES |= {"mlp_ratio": "mlp_ratio", "patch_size": "patch", "tubelet_size": "tubelet"}
 PREDICTOR_SIZES = {"hidden_size": "encoder_width", "pred_hidden_size": "width", "pred_num_hidden_layers": "depth"}
 PREDICTOR_SIZES |= {"pred_num_attention_heads": "heads", "pred_num_mask_tokens": "mask_tokens"}
-FIXED = {"model_type": "vjepa2", "hidden_act": "gelu", "qkv_bias": True, "layer_norm_eps": 1e-6, "in_chans": 3}
-FIXED |= {"pred_mlp_ratio": 4.0}  # what all released networks have in common, and ours cannot change
+# what all released networks have in common, and ours cannot change
+FIXED = {"model_type": "vjepa2", "hidden_act": "gelu", "layer_norm_eps": 1e-6, "in_chans": 3, "pred_mlp_ratio": 4.0}
 BEGINNINGS = (  # (transformers, our part / our name)
     ("encoder.embeddings.patch_embeddings.", "encoder/patch_embed."),
     ("encoder.layer.", "encoder/blocks."),
@@ -96,7 +96,6 @@ def sizes_from_transformers(facts: dict[str, Any], source: str) -> tuple[Encoder
     if odd := {key: facts[key] for key, value in FIXED.items() if facts.get(key, value) != value}:
         raise CheckpointError(f"{source}: expected {FIXED} in config.json, got {odd}; it is another network than V-JEPA 2")
     try:
-        facts = facts | {"mlp_ratio": float(facts.get("mlp_ratio", 4.0))}
         encoder = {ours: facts[theirs] for theirs, ours in ENCODER_SIZES.items() if theirs in facts}
         predictor = {ours: facts[theirs] for theirs, ours in PREDICTOR_SIZES.items() if theirs in facts}
         return EncoderConfig(**encoder), PredictorConfig(**predictor)

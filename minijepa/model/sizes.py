@@ -31,10 +31,8 @@ def released_config(opened: Opened, part: Part, state: State, released: Released
         encoder, predictor = sizes_from_transformers(opened.facts, opened.source)
         for known in (r.encoder for r in RELEASED.values() if r.encoder.heads != encoder.heads):
             if (known.width, known.depth, known.hidden) == (encoder.width, encoder.depth, encoder.hidden):
-                raise CheckpointError(
-                    f"{opened.source}: expected {known.heads} heads, as all released weights of this size have, got "
-                    f"{encoder.heads} in config.json, and shapes can't tell; mend it, or pass config= if it was trained so"
-                )
+                expected = f"expected {known.heads} heads, as all released weights of this size have, got {encoder.heads}"
+                raise CheckpointError(f"{opened.source}: {expected}; shapes can't tell: mend config.json, or pass config=")
     elif released:
         encoder, predictor = released.encoder, PredictorConfig.released(released.encoder)
     if (opened.kind == "official" or (part == "probe" and encoder.heads != 16)) and not released:

@@ -146,9 +146,9 @@ def build(part: Part, config: Config, state: State, source: str) -> Network:
     precisions = {str(value.dtype).removeprefix("torch.") for value in state.values()}
     if len(precisions) != 1 or not precisions <= {"float32", "bfloat16", "float16"}:
         raise CheckpointError(f"{source}: expected one of float32, bfloat16, float16 throughout, got {precisions}; convert it")
-    for count, name in ((config.depth, "blocks"), (getattr(config, "mask_tokens", 0), "mask tokens")):
-        if count > len(state):  # a wrong number must not keep us building for hours
-            raise CheckpointError(f"{source}: expected {count} {name}, got {len(state)} tensors; is the config another's?")
+    count = max(config.depth, getattr(config, "mask_tokens", 0))
+    if count > len(state):  # a wrong number must not keep us building for hours
+        raise CheckpointError(f"{source}: expected {count} blocks or mask tokens, got {len(state)} tensors; mend the config")
     with torch.device("meta"):
         model = NETWORKS[part](**vars(config)) if part == "probe" else NETWORKS[part](config)
     assign_strictly(model, state, source)
@@ -178,11 +178,9 @@ def describe(name: str, revision: str | None = None, offline: bool = False) -> s
     name: as in ``load``. revision: of a repository. offline: use the cache and nothing else.
     """
     opened = open_path(fetch(name, revision, offline))
-    groups: dict[str, State] = {}
-    for group, state in opened.groups.items():
-        for key, value in state.items():
-            inside = key.removeprefix("vjepa2.").split(".")[0] if opened.kind == "transformers" else group
-            groups.setdefault(opened.facts.get("kind", inside), {})[key] = value
+    groups = {opened.facts["kind"]: opened.groups["own"]} if "kind" in opened.facts else dict(opened.groups)
+    for key, value in groups.pop("transformers", {}).items():
+        groups.setdefault(key.removeprefix("vjepa2.").split(".")[0], {})[key] = value
     lines = [f"{opened.source}: {opened.kind} layout", "group  tensors  parameters  precision  GB as fp32  bf16 or fp16"]
     for group, state in groups.items():
         count = sum(value.numel() for value in state.values())
@@ -194,9 +192,8 @@ def describe(name: str, revision: str | None = None, offline: bool = False) -> s
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command ``info``; what can't be opened ends it with one line instead of a traceback."""
     try:
-        text = tyro.extras.subcommand_cli_from_dict(
-            {"info": describe}, args=arguments, config=(tyro.conf.PositionalRequiredArgs,)
-        )
+        positional = (tyro.conf.PositionalRequiredArgs,)
+        text = tyro.extras.subcommand_cli_from_dict({"info": describe}, args=arguments, config=positional)
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
     sys.stdout.write(text + "\n")
