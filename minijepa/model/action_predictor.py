@@ -17,12 +17,22 @@ from minijepa.config import ActionPredictorConfig
 from minijepa.model.rope import Rotary, rotary_tables, rotate
 from minijepa.model.transformer import Attention, Block, initialise, linear
 
+Tokens = Float[Tensor, "b n d"]
+Shared = Float[Tensor, "#b n d"]
+Actions = Float[Tensor, "b t action"]
+States = Float[Tensor, "b t_state state"]
+Cameras = Float[Tensor, "b t_camera 6"] | None
+Grid = tuple[int, int]  # h, w: patches of a frame
+
 
 class Past(NamedTuple):
     """Hold the keys and values of all tokens so far in one block, so that a rollout never computes them again."""
 
     k: Float[Tensor, "b e n c"]
     v: Float[Tensor, "b e n c"]
+
+
+Pasts = list[Past] | None  # one a block
 
 
 class ActionPredictor(nn.Module):
@@ -42,14 +52,7 @@ class ActionPredictor(nn.Module):
         self.predictor_proj = linear(width, config.encoder_width)
         initialise(self, self.predictor_blocks, generator)
 
-    def forward(
-        self,
-        frames: Float[Tensor, "b n d"],
-        actions: Float[Tensor, "b t action"],
-        states: Float[Tensor, "b t_state state"],
-        grid: tuple[int, int],
-        extrinsics: Float[Tensor, "b t_camera 6"] | None = None,
-    ) -> Float[Tensor, "b n d"]:
+    def forward(self, frames: Tokens, actions: Actions, states: States, grid: Grid, extrinsics: Cameras = None) -> Tokens:
         """Return the prediction of frame k+1 at the place of frame k, for all t steps at once.
 
         frames: n = t h w layer-normed encoder tokens, steps in order, each in raster order of the grid (h, w).
@@ -65,14 +68,8 @@ class ActionPredictor(nn.Module):
         return self._extend((frames, actions, states, extrinsics), grid, None, keep=False)[0]
 
     def step(
-        self,
-        frames: Float[Tensor, "#b n d"],
-        actions: Float[Tensor, "b t action"],
-        states: Float[Tensor, "b t_state state"],
-        grid: tuple[int, int],
-        past: list[Past] | None = None,
-        extrinsics: Float[Tensor, "b t_camera 6"] | None = None,
-    ) -> tuple[Float[Tensor, "b n d"], list[Past]]:
+        self, frames: Shared, actions: Actions, states: States, grid: Grid, past: Pasts = None, extrinsics: Cameras = None
+    ) -> tuple[Tokens, list[Past]]:
         """Continue a sequence by t steps, usually one, and return their predictions and what the next call needs.
 
         frames: one frame for all b sequences is enough, where only the actions differ.
@@ -80,11 +77,9 @@ class ActionPredictor(nn.Module):
         """
         return self._extend((frames, actions, states, extrinsics), grid, past, keep=True)
 
-    def _extend(
-        self, inputs: tuple[Tensor, Tensor, Tensor, Tensor | None], grid: tuple[int, int], past: list[Past] | None, keep: bool
-    ) -> tuple[Tensor, list[Past]]:
-        self._require(*inputs, grid)
+    def _extend(self, inputs: tuple, grid: Grid, past: Pasts, keep: bool) -> tuple[Tensor, list[Past]]:
         frames, actions, states, extrinsics = inputs
+        self._require(frames, actions, states, extrinsics, grid)
         b, t, _ = actions.shape
         clues = [self.action_encoder(actions), self.state_encoder(states)]
         if extrinsics is not None:
@@ -99,13 +94,13 @@ class ActionPredictor(nn.Module):
             arguments = block, x, rotary, size, past[i] if past else None
             again = self.recompute and self.training
             x, seen = checkpoint(run_block, *arguments, use_reentrant=False) if again else run_block(*arguments)
-            if keep:  # copies, because views would hold on to the queries as well
-                kept.append(Past(seen.k.contiguous(), seen.v.contiguous()))
+            if keep:
+                kept.append(seen)
         x = x.unflatten(1, (t, size))[:, :, len(clues) :].flatten(1, 2)
         predicted = self.predictor_proj(self.predictor_norm(x))
         return (frames + predicted if self.config.residual else predicted), kept
 
-    def _rotary(self, start: int, steps: int, clues: int, grid: tuple[int, int], x: Tensor) -> Rotary:
+    def _rotary(self, start: int, steps: int, clues: int, grid: Grid, x: Tensor) -> Rotary:
         """Place patches at (step, row, column), and what comes before them at (step, 0, 0)."""
         area = grid[0] * grid[1]
         inside = torch.cat((torch.zeros(clues, dtype=torch.int64), torch.arange(area)))
@@ -113,9 +108,7 @@ class ActionPredictor(nn.Module):
         head = self.config.width // self.config.heads
         return rotary_tables(ids, (start + steps, *grid), head, form=self.config.rope, dtype=x.dtype)
 
-    def _require(
-        self, frames: Tensor, actions: Tensor, states: Tensor, extrinsics: Tensor | None, grid: tuple[int, int]
-    ) -> None:
+    def _require(self, frames: Tensor, actions: Tensor, states: Tensor, extrinsics: Tensor | None, grid: Grid) -> None:
         b, t, _ = actions.shape
         width, area = self.config.action_width, grid[0] * grid[1]
         if actions.shape != states.shape or actions.shape[2] != width or frames.shape[1] != t * area or t < 1:
@@ -130,18 +123,14 @@ class ActionPredictor(nn.Module):
             )
 
 
-def run_block(
-    block: Block, x: Float[Tensor, "b n d"], rotary: Rotary, size: int, past: Past | None = None
-) -> tuple[Float[Tensor, "b n d"], Past]:
+def run_block(block: Block, x: Tokens, rotary: Rotary, size: int, past: Past | None = None) -> tuple[Tokens, Past]:
     """Run a block on the newest steps, ``size`` tokens each; return them, and the keys and values of all steps."""
     mixed, seen = attend(block.attn, block.norm1(x), rotary, size, past)
     x = x + mixed
     return x + block.mlp(block.norm2(x)), seen
 
 
-def attend(
-    attention: Attention, x: Float[Tensor, "b n d"], rotary: Rotary, size: int, past: Past | None = None
-) -> tuple[Float[Tensor, "b n d"], Past]:
+def attend(attention: Attention, x: Tokens, rotary: Rotary, size: int, past: Past | None = None) -> tuple[Tokens, Past]:
     """Attend from every new step to itself and all steps before, past ones included."""
     width = x.shape[-1]
     qk, v = attention.qkv(x).split((2 * width, width), dim=-1)
@@ -151,5 +140,6 @@ def attend(
         k, v = torch.cat((past.k, k), dim=2), torch.cat((past.v, v), dim=2)
     ends = range(k.shape[2] - x.shape[1] + size, k.shape[2] + 1, size)
     steps = zip(q.split(size, dim=2), ends)
-    mixed = torch.cat([F.scaled_dot_product_attention(new, k[:, :, :end], v[:, :, :end]) for new, end in steps], dim=2)
+    mixed = [F.scaled_dot_product_attention(new, k[:, :, :end], v[:, :, :end]) for new, end in steps]
+    mixed = torch.cat(mixed, dim=2) if len(mixed) > 1 else mixed[0]  # to join one would be to copy it
     return attention.proj(mixed.transpose(1, 2).flatten(2)), Past(k, v)

@@ -16,6 +16,7 @@ from minijepa.plan.world import DISTANCES, Distance, WorldModel, rollout
 
 Evaluate = Callable[[Tensor], Tensor]  # plans (s, horizon, width) -> energies (s,); infinite outside the workspace
 Latent = Float[Tensor, "one ..."]
+Pose = Float[Tensor, "1 pose"]
 
 
 class NoPlan(ValueError):
@@ -88,7 +89,7 @@ class PlanConfig:
     horizon: int = 1  # actions in a plan
     distance: Literal["l1", "l2"] | Distance = "l1"  # energy of a latent; released: "l1"
     when: Literal["last", "sum"] = "last"  # energy of the last imagined step, or of all steps added; released: "last"
-    chunk: int = 8  # samples imagined at a time: memory does not grow with the number of samples
+    chunk: int = 4  # samples imagined at a time: memory does not grow with the number of samples
     execute: int = 1  # actions that ``control`` does before it plans again; the horizon: open loop
 
     def __post_init__(self) -> None:
@@ -111,14 +112,7 @@ NOTEBOOK = PlanConfig(franka(Group((0, 1, 2), 0.075, 0.075, 0.15, 0.75)), CEM(25
 
 
 @torch.no_grad()
-def plan(
-    world_model: WorldModel,
-    context: Latent,
-    pose: Float[Tensor, "1 pose"],
-    goal: Latent,
-    config: PlanConfig,
-    generator: Generator,
-) -> Plan:
+def plan(world_model: WorldModel, context: Latent, pose: Pose, goal: Latent, config: PlanConfig, generator: Generator) -> Plan:
     """Search the actions whose imagined end is nearest to the goal: argmin over a of E(a) = d(rollout(context, a), goal).
 
     context, goal: latents (1, …) as ``world_model.encode`` returns them. pose: (1, width) before the first action.

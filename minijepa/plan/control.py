@@ -3,18 +3,16 @@
 Implements the loop of arXiv 2506.09985 section 4: a goal picture, or several with fixed switching times, and one action a plan.
 """
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from minijepa.plan.cem import Latent, NoPlan, Plan, PlanConfig, plan
+from minijepa.plan.cem import Latent, NoPlan, Plan, PlanConfig, Pose, plan
 from minijepa.plan.world import WorldModel
 
 Outcome = Literal["reached", "steps used up", "no progress", "outside the workspace", "no plan"]
-Pose = Float[Tensor, "1 width"]
 
 
 @runtime_checkable
@@ -56,9 +54,7 @@ class Episode(NamedTuple):
     why: str = ""  # there is no plan
 
 
-def control(
-    world_model: WorldModel, robot: Robot, goals: Sequence[SubGoal], config: PlanConfig, generator: Generator
-) -> Episode:
+def control(world_model: WorldModel, robot: Robot, goals: list[SubGoal], config: PlanConfig, generator: Generator) -> Episode:
     """Drive a robot through sub-goals, planning anew after every ``config.execute`` actions.
 
     An action that would leave the workspace is recorded but not done; it ends the episode under that name.
