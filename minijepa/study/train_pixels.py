@@ -1,0 +1,103 @@
+"""Train the pixel world models on what the latent one learns from: the same episodes, as many steps, as many parameters.
+
+The latent model takes optimiser steps for encoder, projector and predictor; a pixel model is one network and takes them all.
+"""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from minijepa.config import ActionPredictorConfig
+from minijepa.data.toy_reach import ReachWorld
+from minijepa.data.video_files import seeded
+from minijepa.model.action_predictor import ActionPredictor
+from minijepa.model.weights import load, save
+from minijepa.study.pixel_world import FlowWorld, PixelWorld, cut, flow_loss, patch_side, pixel_predictor
+from minijepa.study.reach import EPISODES, POST_STEPS, STEPS, pretraining
+from minijepa.train.latent_view import ViewConfig
+from minijepa.train.post_train import PARTS, PostTrainConfig, State, draw, fresh_state, post_train, settings
+from minijepa.train.pretrain import Run
+from minijepa.train.processes import Processes
+from minijepa.train.run import RunFolder
+from minijepa.train.transitions import Transitions, reach_episodes
+
+Kind = Literal["regression", "flow"]
+FLOW_STREAM = 3  # keeps the noise of the flow apart from the draws of the same seed
+
+
+def equal_steps() -> int:
+    """Return the optimiser steps of the latent world model: of its encoder, its projector and its predictor."""
+    return pretraining(0, None).optim.steps + ViewConfig().steps + POST_STEPS
+
+
+def pixel_episodes(patch: int, seed: int, episodes: int = EPISODES) -> Transitions:
+    """Let the random policy act as for the latent model of this seed, and keep its pictures in patches."""
+    parts = []
+    for drawn in reach_episodes(ReachWorld(), episodes, STEPS, "train", 100 + seed):
+        frames = drawn.video.transpose(1, 2)  # (b, f, 3, H, W)
+        parts.append((cut(frames.flatten(0, 1), patch).unflatten(0, frames.shape[:2]), drawn.actions, drawn.states))
+    return Transitions(*(torch.cat(part) for part in zip(*parts)))
+
+
+def training(config: ActionPredictorConfig, run: Run, steps: int | None = None) -> PostTrainConfig:
+    """Return the post-training run of the plane for another network; steps: None for as many as the latent model's."""
+    grid = (ReachWorld().size // patch_side(config),) * 2
+    post = PostTrainConfig.toy(config.encoder_width, grid, steps or equal_steps())
+    return replace(post, predictor=config, run=run)
+
+
+def same(predicted: Tensor) -> Tensor:
+    """Return a prediction as it is: pictures are not layer-normed."""
+    return predicted
+
+
+def train_pixels(kind: Kind, seed: int, known: Transitions, config: PostTrainConfig) -> PixelWorld:
+    """Train a pixel world model; regression is ``post_train`` on patches of pixels, its loss and schedule unchanged."""
+    if kind == "regression":
+        return PixelWorld(post_train(config, known, same).predictor, config.grid)
+    return FlowWorld(train_flow(config, known), config.grid, seed=seed)
+
+
+def train_flow(config: PostTrainConfig, known: Transitions) -> ActionPredictor:
+    """Train a flow on single transitions, with the batches, the schedule and the optimiser of ``post_train``."""
+    state, started = fresh_state(config), time.perf_counter()
+    folder = RunFolder(config.run.folder, f"flow, {settings(config, known)}", True, PARTS)
+    state.step = folder.restore(state)
+    while state.step < config.optim.steps:
+        loss = flow_step(state, draw(known, config, state.step, Processes()), config)
+        if state.step % config.run.log_every == 0:
+            folder.log({"step": state.step, "loss": loss.item()})
+        if state.step % config.run.save_every == 0 or state.step == config.optim.steps:
+            folder.save(state, time.perf_counter() - started)
+    return state.predictor.eval()
+
+
+def flow_step(state: State, drawn: Transitions, config: PostTrainConfig) -> Tensor:
+    """Take one optimiser step on all transitions of some sequences, and return the loss."""
+    now, after = drawn.latents[:, :-1].flatten(0, 1), drawn.latents[:, 1:].flatten(0, 1)
+    given = drawn.actions.flatten(0, 1), drawn.states[:, :-1].flatten(0, 1)
+    for group in state.optimiser.param_groups:
+        group["lr"] = config.optim.rate.at(state.step, config.optim.steps)
+    loss = flow_loss(state.predictor, now, after, given, config.grid, seeded(config.run.seed, state.step, FLOW_STREAM))
+    state.optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(state.predictor.parameters(), config.optim.clip)
+    state.optimiser.step()
+    state.step += 1
+    return loss.detach()
+
+
+def pixel_world(kind: Kind, seed: int, folder: Path) -> PixelWorld:
+    """Open the pixel model of a seed, folder/KIND_sSEED.safetensors, or train and save it."""
+    file, config = folder / f"{kind}_s{seed}.safetensors", pixel_predictor(flow=kind == "flow")
+    run = training(config, Run(folder / f"{kind}_s{seed}", seed, save_every=100, quiet=True))
+    if not file.exists():
+        model = train_pixels(kind, seed, pixel_episodes(patch_side(config), seed), run)
+        save(model.predictor, file)
+        return model
+    predictor = load(file).eval()
+    return PixelWorld(predictor, run.grid) if kind == "regression" else FlowWorld(predictor, run.grid, seed=seed)
