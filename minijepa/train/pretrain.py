@@ -45,7 +45,7 @@ class Run:
     workers: int = 0  # processes that prepare batches ahead
     device: str = "cpu"  # or "cuda"; under torchrun each process takes a GPU of its own
     quiet: bool = False  # no progress bar
-    shard: bool = field(default=False, repr=False)  # each process keeps a part of the networks: ViT-g on 80 GB
+    shard: bool = field(default=False, repr=False)  # each process keeps a part of the networks (FSDP2)
 
 
 @dataclass(frozen=True)
