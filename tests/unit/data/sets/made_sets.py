@@ -38,7 +38,7 @@ def picture(path: Path, grey: int, size: int = 32) -> None:
 def ssv2(root: Path, folder: str = "labels", prefix: str = "") -> Path:
     """Write three classes, two training, one validation and two test clips."""
     (root / folder).mkdir(parents=True)
-    labels = {"Moving something up": "1", "Holding something next to something": "0", "Something falling like a feather": "2"}
+    labels = {"Moving something up": "1", "Holding something next to something": "2", "Something falling like a feather": "0"}
     train = [
         {
             "id": "78687",

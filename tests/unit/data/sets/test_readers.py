@@ -22,11 +22,11 @@ def test_ssv2(tmp_path, folder, prefix):
     if not folder:  # all files in the root
         for path in (root / "labels").iterdir():
             path.rename(root / path.name)
-    names = ["Holding something next to something", "Moving something up", "Something falling like a feather"]
+    names = ["Something falling like a feather", "Moving something up", "Holding something next to something"]
     assert ssv2.classes(root) == names
-    assert brief(ssv2.read(root, "train")) == [("78687", 0), ("36585", 2)]
+    assert brief(ssv2.read(root, "train")) == [("78687", 2), ("36585", 0)]
     assert brief(ssv2.read(root, "validation")) == [("117478", 1)]
-    assert brief(ssv2.read(root, "test")) == [("1420", 2), ("50058", 1)]
+    assert brief(ssv2.read(root, "test")) == [("1420", 0), ("50058", 1)]
     assert ssv2.read(root, "train")[0].path == str(root / "20bn-something-something-v2" / "78687.webm")
     assert decode(ssv2.read(root, "train")[0].path).shape == (3, 4, 32, 32)
     require_all(ssv2.read(root, "train"))
@@ -77,6 +77,12 @@ def test_epic_kitchens(tmp_path):
     assert [sample.path for sample in train] == [str(root / "P01/videos/P01_01.MP4")] * 2 + [str(root / "P22/P22_107.MP4")]
     assert not missing(train) and decode(train[0].path, [0]).shape == (3, 1, 32, 32)
     assert epic_kitchens.classes(root) == ["0 4", "3 4", "3 8"]
+
+
+def test_times_have_hours_and_minutes(tmp_path):
+    root = made_sets.epic_kitchens(tmp_path / "ek")
+    rewrite(root / "EPIC_100_train.csv", lambda text: text.replace("00:00:02.50", "01:02:03.45"))
+    assert epic_kitchens.read(root, "train")[2].seconds == (0.5, 3723.45)
 
 
 def test_epic_kitchens_leaves_out_pairs_that_training_never_shows(tmp_path):
