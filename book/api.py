@@ -10,6 +10,7 @@ FLOORS: Mapping[str, str] = {
     "data": "Floor 1, data: pixels",
     "model": "Floor 2, model: the networks",
     "train": "Floor 3, train: learning",
+    "study": "Floor 4, study: comparisons and ablations",
     "plan": "Floor 4, plan: acting",
     "judge": "Floor 4, judge: understanding",
     "talk": "Floor 4, talk: a language model that reads video tokens",
