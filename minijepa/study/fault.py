@@ -6,18 +6,19 @@ dynamics are learnt, the world model is. Works on any world that can be simulate
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from minijepa.plan.cem import PlanConfig, plan
+from minijepa.plan.world import Distance, WorldModel
 from minijepa.study.landscape import Row, landscape
 
 Arm = Literal["both oracle", "learnt energy", "learnt dynamics", "both learnt", "random"]
 ARMS: tuple[Arm, ...] = ("both oracle", "learnt energy", "learnt dynamics", "both learnt", "random")
 Culprit = Literal["nobody", "planner", "encoder", "model", "encoder and model", "encoder and model together"]
-Distance = Callable[[Tensor, Tensor], Tensor]  # (s, …), (1, …) -> (s,)
 States = Float[Tensor, "s state"]
 
 
@@ -38,19 +39,8 @@ class World(Protocol):
         """Return how far states (s, k) are from goals (s or 1, k), in a unit that a person understands."""
 
 
-@runtime_checkable
-class Model(Protocol):
-    """Ask of a world model what a planner does; see ``minijepa.plan.world.WorldModel``."""
-
-    def encode(self, frames: Tensor) -> Tensor:
-        """Return latents (b, …)."""
-
-    def step(self, latent: Tensor, action: Tensor, pose: Tensor, memory: object) -> tuple[Tensor, object]:
-        """Return the next latents and a memory."""
-
-
 # (model, context (1, …), pose (1, a), goal (1, …), distance, generator) -> actions (horizon, a)
-Planner = Callable[[Model, Tensor, Tensor, Tensor, Distance, Generator], Tensor]
+Planner = Callable[[WorldModel, Tensor, Tensor, Tensor, Distance, Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -58,8 +48,8 @@ class Suspects:
     """Name the parts under suspicion, and the truth to replace them by."""
 
     world: World
-    model: Model
-    planner: Planner
+    model: WorldModel
+    planner: Planner  # ``planner(config)`` makes one
     energy: Distance  # of latents, as the planner uses it
     locate: Callable[[Tensor], Tensor]  # latents (s, …) -> states (s, k); ``landscape.linear_locator`` fits one
     guess: Callable[[int, Generator], Tensor]  # (count, generator) -> random actions (count, a)
@@ -90,6 +80,17 @@ class Simulator:
         """Return how the true next states look; they are remembered as they are."""
         state = self.world.simulate(self.start.expand(len(action), -1) if memory is None else memory, action)
         return self.look(state), state
+
+
+def planner(config: PlanConfig) -> Planner:
+    """Return ``plan`` with these settings as a planner that takes its distance from the arm."""
+
+    def search(
+        model: WorldModel, context: Tensor, pose: Tensor, goal: Tensor, distance: Distance, generator: Generator
+    ) -> Tensor:
+        return plan(model, context, pose, goal, replace(config, distance=distance), generator).actions
+
+    return search
 
 
 def find_fault(
@@ -142,7 +143,7 @@ def drive(
     return state, gaps
 
 
-def setting(suspects: Suspects, arm: Arm, state: Tensor, goal: Tensor) -> tuple[Model, Tensor, Tensor, Distance]:
+def setting(suspects: Suspects, arm: Arm, state: Tensor, goal: Tensor) -> tuple[WorldModel, Tensor, Tensor, Distance]:
     """Return the model, the start, the goal and the distance that a planner is given in an arm."""
     world, see = suspects.world, _seer(suspects)
     if arm == "both oracle":
@@ -175,7 +176,7 @@ def _seer(suspects: Suspects) -> Callable[[Tensor], Tensor]:
     return lambda states: suspects.model.encode(suspects.world.observe(states))
 
 
-def _roll(model: Model, world: World, state: Tensor, see: Callable[[Tensor], Tensor], actions: Tensor) -> Tensor:
+def _roll(model: WorldModel, world: World, state: Tensor, see: Callable[[Tensor], Tensor], actions: Tensor) -> Tensor:
     latent, memory, truth = see(state), None, state
     for action in actions.split(1):
         latent, memory = model.step(latent, action, world.pose(truth), memory)
