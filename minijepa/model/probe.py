@@ -99,16 +99,10 @@ class AttentiveProbe(nn.Module):
         else:
             self.verb_classifier, self.noun_classifier, self.action_classifier = (linear(width, n) for n in classes)
         initialise(self, self.pooler.blocks, generator)
-        self.initialise_queries(generator)
-
-    @torch.no_grad()
-    def initialise_queries(self, generator: torch.Generator | None) -> None:
-        """Fill what ``initialise`` leaves: the queries with std 0.02, and the cross block's share of the depth rescale.
-
-        The official loop index stays on the last self-attention block, so at depth 4 the divisor is sqrt(2 * 3).
-        """
-        self.pooler.query_tokens.normal_(std=0.02, generator=generator)
-        self.pooler.cross_attention_block.mlp.fc2.weight.div_((2 * max(1, self.config.depth - 1)) ** 0.5)
+        if not self.pooler.query_tokens.is_meta:  # a draw there would fill nothing, and load seconds of machinery
+            nn.init.normal_(self.pooler.query_tokens, std=0.02, generator=generator)
+            # the official loop index stays on the last self-attention block: at depth 4 the divisor is sqrt(2 * 3)
+            self.pooler.cross_attention_block.mlp.fc2.weight.data.div_((2 * max(1, depth - 1)) ** 0.5)
 
     def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b classes"] | ActionLogits:
         """Return the logits of each class, or of each verb, noun and action.

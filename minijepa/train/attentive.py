@@ -66,6 +66,7 @@ class ProbeFit:
     batch: int = 256  # clips; released: 4 on each of 64 GPUs
     seed: int = 0  # of first weights, order of clips and choice of views
     quiet: bool = True  # no progress bar
+    device: str = "cpu"  # where the probes are trained; the tokens are moved there batch by batch
 
 
 class Selection(NamedTuple):
@@ -112,13 +113,13 @@ def fit_heads(train: ClipTokens, classes: Classes, fit: ProbeFit, loss: Loss = F
 
     train: frozen tokens; each epoch takes one random view a clip. classes: their count, or those of verbs, nouns and
     actions. loss: of logits and labels; three-query probes give ActionLogits.
-    Returns the probes in the order of ``fit.heads``, in evaluation mode, on the device of the tokens.
+    Returns the probes in the order of ``fit.heads``, in evaluation mode, on ``fit.device``.
     Raises ValueError for no clip, no head, or labels that are not below the number of classes.
     """
     require_labels(train, classes, fit)
     generator = torch.Generator().manual_seed(fit.seed)
-    width, device = train.tokens.shape[-1], train.tokens.device
-    probes = [AttentiveProbe(width, fit.attention_heads, fit.depth, classes, generator).to(device) for _ in fit.heads]
+    width = train.tokens.shape[-1]
+    probes = [AttentiveProbe(width, fit.attention_heads, fit.depth, classes, generator).to(fit.device) for _ in fit.heads]
     groups = [
         {"params": list(probe.parameters()), "lr": head.rate, "weight_decay": head.decay}
         for probe, head in zip(probes, fit.heads, strict=True)
@@ -126,7 +127,7 @@ def fit_heads(train: ClipTokens, classes: Classes, fit: ProbeFit, loss: Loss = F
     optimiser = torch.optim.AdamW(groups, fused=True)
     batches = list(clip_batches(train.tokens.shape[:2], fit, generator))
     for step, (clips, views) in enumerate(tqdm(batches, disable=fit.quiet)):
-        tokens, labels = train.tokens[clips, views].float(), train.labels[clips]
+        tokens, labels = train.tokens[clips, views].to(fit.device).float(), train.labels[clips].to(fit.device)
         for probe, group, head in zip(probes, optimiser.param_groups, fit.heads, strict=True):
             group["lr"] = head.rate * 0.5 * (1 + math.cos(math.pi * step / len(batches)))
             loss(probe(tokens), labels).backward()
@@ -149,15 +150,16 @@ def view_probabilities(probe: AttentiveProbe, tokens: Float[Tensor, "clips views
     """Return what a probe says of each clip, averaged over its views as probabilities, not as logits.
 
     One query gives softmax (clips, classes); three queries give sigmoids in the fields of ActionLogits, since the
-    focal loss treats every class as its own yes or no.
+    focal loss treats every class as its own yes or no. They are computed where the probe is, and come back to the CPU.
     """
+    device = next(probe.parameters()).device
     single = isinstance(probe.config.classes, int)
     parts = []
     for part in tokens.split(batch):
         clips, views = part.shape[:2]
-        logits = probe(part.flatten(0, 1).float())
+        logits = probe(part.flatten(0, 1).to(device).float())
         shares = [logits.softmax(-1)] if single else [query.sigmoid() for query in logits]
-        parts.append([share.unflatten(0, (clips, views)).mean(1) for share in shares])
+        parts.append([share.unflatten(0, (clips, views)).mean(1).cpu() for share in shares])
     joined = [torch.cat(query) for query in zip(*parts, strict=True)]
     return joined[0] if single else ActionLogits(*joined)
 

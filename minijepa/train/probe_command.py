@@ -42,11 +42,14 @@ class Recipe:
     epochs: int = 20
     batch: int = 256  # clips
     seed: int = 0  # of first weights, order and views; also of segment starts
+    device: str = "cpu"  # where the encoder and the probes run; a GPU is "cuda"
 
     def fit(self) -> ProbeFit:
         """Return the same as settings of ``fit_heads``."""
         heads = grid(self.rates, self.decays)
-        return ProbeFit(heads, self.depth, self.attention_heads, self.epochs, self.batch, self.seed, quiet=False)
+        return ProbeFit(
+            heads, self.depth, self.attention_heads, self.epochs, self.batch, self.seed, quiet=False, device=self.device
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def toy_sets(settings: Toy, encoder: VideoEncoder) -> tuple[list[ClipTokens], in
             raise ValueError(
                 f"--label: expected one of {', '.join(clips.labels)} in the world {settings.world}, got {settings.label}"
             )
-        parts = [view_tokens(encoder, part[:, None, None], settings.layers) for part in normalize(clips.video).split(256)]
+        views = normalize(clips.video)[:, None, None]
+        parts = [view_tokens(encoder, part.to(settings.recipe.device), settings.layers).cpu() for part in views.split(256)]
         sets.append(ClipTokens(torch.cat(parts), clips.labels[settings.label]))
     return sets, int(sets[0].labels.max()) + 1
 
@@ -116,7 +120,7 @@ def video_tokens(settings: Videos, encoder: VideoEncoder, name: str, samples: Se
         starts = [seeded(settings.recipe.seed, number) for number in numbers]
         chosen = [samples[number] for number in numbers]
         views = [cut_video(s.path, settings.cut, s.frames, start) for s, start in zip(chosen, starts, strict=True)]
-        return view_tokens(encoder, torch.stack(views), settings.layers)
+        return view_tokens(encoder, torch.stack(views).to(settings.recipe.device), settings.layers)
 
     about = f"{settings.encoder}, {settings.dataset} {name} of {settings.root}, {settings.cut}, {settings.layers}, "
     about += f"seed {settings.recipe.seed}, held out {settings.choose_on}"
@@ -129,6 +133,7 @@ def run(settings: Toy | Videos) -> Selection:
     encoder = load(settings.encoder)
     if not isinstance(encoder, VideoEncoder):
         raise ValueError(f"--encoder: expected an encoder, got a {type(encoder).__name__} in {settings.encoder}")
+    encoder.to(settings.recipe.device)
     sets, classes = toy_sets(settings, encoder) if isinstance(settings, Toy) else video_sets(settings, encoder)
     fit = settings.recipe.fit()
     probes = fit_heads(sets[0], classes, fit)
