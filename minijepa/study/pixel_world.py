@@ -5,6 +5,7 @@ Both are world models for ``minijepa.plan``: their latents are pictures in patch
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from einops import rearrange
@@ -47,10 +48,10 @@ class PixelWorld:
         """Return the pictures in patches; nothing is encoded."""
         return cut(frames, patch_side(self.predictor.config))
 
-    def step(self, latent: Patches, action: Actions, pose: Actions, memory: list[Past] | None) -> tuple[Patches, list[Past]]:
-        """Imagine the next picture, from this one and from all that the memory keeps."""
+    def step(self, latent: Patches, action: Actions, pose: Actions, memory: None) -> tuple[Patches, None]:
+        """Imagine the next picture from this one; there is no memory of those before."""
         shared = latent[:1] if latent.stride(0) == 0 else latent  # one start, expanded to all samples
-        return self.predictor.step(shared, action[:, None], pose[:, None], self.grid, memory)
+        return self.predictor.step(shared, action[:, None], pose[:, None], self.grid)[0], None
 
 
 class FlowWorld(PixelWorld):
@@ -71,12 +72,27 @@ class FlowWorld(PixelWorld):
         shared = latent[:1] if latent.stride(0) == 0 else latent
         past = look(self.predictor, shared, pose[: len(shared)], self.grid)
         past = [Past(*(part.expand(len(action), -1, -1, -1) for part in layer)) for layer in past]
-        drawn = torch.randn(1, *latent.shape[1:], generator=self.generator).to(latent).expand_as(latent)
-        for i in range(self.steps):
-            tau = torch.full((len(action),), i / self.steps).to(latent)
-            found = denoise(self.predictor, drawn, (action, pose, tau), self.grid, shared, past)
-            drawn = drawn + (found - drawn) / (self.steps - i)
-        return drawn, None
+        noise = torch.randn(1, *latent.shape[1:], generator=self.generator).to(latent).expand_as(latent)
+
+        def read_out(noisy: Tensor, tau: float | int) -> Tensor:
+            times = torch.full((len(action),), float(tau)).to(latent)
+            return denoise(self.predictor, noisy, (action, pose, times), self.grid, shared, past)
+
+        return euler(read_out, noise, self.steps), None
+
+
+def euler(read_out: Callable[[Tensor, float | int], Tensor], noise: Patches, steps: int) -> Patches:
+    """Follow a flow from noise (tau = 0) to a picture (tau = 1) in ``steps`` steps of equal length.
+
+    read_out: (noisy picture, tau) -> the clean picture x as far as it can be told; the velocity is (x - noisy) / (1 - tau).
+    Raises ValueError for fewer than one step.
+    """
+    if steps < 1:
+        raise ValueError(f"euler: expected at least 1 step, got {steps}")
+    drawn = noise
+    for i in range(steps):
+        drawn = drawn + (read_out(drawn, i / steps) - drawn) / (steps - i)
+    return drawn
 
 
 def look(predictor: ActionPredictor, now: Patches, pose: Actions, grid: tuple[int, int]) -> list[Past]:

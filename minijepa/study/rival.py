@@ -29,6 +29,8 @@ Arm = Literal["jepa", "regression", "flow"]
 Table = Literal["samples", "calls", "seconds", "flops"]
 SAMPLES = 64  # of an iteration where samples are equal; the planner of chapter 14
 FEWEST = 4  # samples that an iteration needs
+# seconds an action, samples, iterations: arXiv 2506.09985, reaching, one RTX 4090
+PUBLISHED = {"V-JEPA 2-AC": (16.0, 800, 10), "Cosmos": (240.0, 80, 10)}
 PROBES = (16, 64)  # samples at which an action is priced; between and beyond, prices are a straight line
 
 
@@ -102,6 +104,15 @@ def shares(prices: Mapping[Arm, Price], calls: Mapping[Arm, int]) -> dict[Table,
         "seconds": {arm: affordable(cost.seconds, budget.seconds[1]) for arm, cost in prices.items()},
         "flops": {arm: affordable(cost.flops, budget.flops[1]) for arm, cost in prices.items()},
     }
+
+
+def price_ratio(ours: tuple[float, int, int], theirs: tuple[float, int, int]) -> tuple[float, float]:
+    """Return how many times dearer theirs is: an action as it was measured, and one imagined sample.
+
+    ours, theirs: seconds an action, samples an iteration, iterations.
+    """
+    (less, few, once), (more, many, often) = ours, theirs
+    return more / less, (more / (many * often)) / (less / (few * once))
 
 
 def measure(settings: Rival, models: Mapping[Arm, WorldModel], given: Tasks) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Train the pixel world models on what the latent one learns from: the same episodes, as many steps, as many parameters.
+"""Train the pixel world models as the latent one is trained: the same random policy, as many steps, as many parameters.
 
 The latent model takes optimiser steps for encoder, projector and predictor; a pixel model is one network and takes them all.
 """
@@ -26,6 +26,7 @@ from minijepa.train.run import RunFolder
 from minijepa.train.transitions import Transitions, reach_episodes
 
 Kind = Literal["regression", "flow"]
+PIXEL_EPISODES = 5 * EPISODES  # in favour of the rival: the latent model's encoder has seen other pictures, too
 FLOW_STREAM = 3  # keeps the noise of the flow apart from the draws of the same seed
 
 
@@ -34,20 +35,28 @@ def equal_steps() -> int:
     return pretraining(0, None).optim.steps + ViewConfig().steps + POST_STEPS
 
 
-def pixel_episodes(patch: int, seed: int, episodes: int = EPISODES) -> Transitions:
-    """Let the random policy act as for the latent model of this seed, and keep its pictures in patches."""
+def pixel_pairs(patch: int, seed: int, episodes: int = PIXEL_EPISODES) -> Transitions:
+    """Let the random policy act and keep its transitions, two pictures and an action each.
+
+    They are drawn as those of the latent model of this seed are, and are more.
+    """
     parts = []
     for drawn in reach_episodes(ReachWorld(), episodes, STEPS, "train", 100 + seed):
         frames = drawn.video.transpose(1, 2)  # (b, f, 3, H, W)
-        parts.append((cut(frames.flatten(0, 1), patch).unflatten(0, frames.shape[:2]), drawn.actions, drawn.states))
+        pixels = cut(frames.flatten(0, 1), patch).unflatten(0, frames.shape[:2])
+        latents, states = (torch.stack((x[:, :-1], x[:, 1:]), 2).flatten(0, 1) for x in (pixels, drawn.states))
+        parts.append((latents, drawn.actions.flatten(0, 1)[:, None], states))
     return Transitions(*(torch.cat(part) for part in zip(*parts)))
 
 
 def training(config: ActionPredictorConfig, run: Run, steps: int | None = None) -> PostTrainConfig:
-    """Return the post-training run of the plane for another network; steps: None for as many as the latent model's."""
+    """Return the post-training run of the plane for another network: as many transitions a step, but one by one.
+
+    steps: None for as many as the latent model's.
+    """
     grid = (ReachWorld().size // patch_side(config),) * 2
     post = PostTrainConfig.toy(config.encoder_width, grid, steps or equal_steps())
-    return replace(post, predictor=config, run=run)
+    return replace(post, predictor=config, run=run, batch=post.batch * STEPS, auto_steps=1)
 
 
 def same(predicted: Tensor) -> Tensor:
@@ -63,7 +72,7 @@ def train_pixels(kind: Kind, seed: int, known: Transitions, config: PostTrainCon
 
 
 def train_flow(config: PostTrainConfig, known: Transitions) -> ActionPredictor:
-    """Train a flow on single transitions, with the batches, the schedule and the optimiser of ``post_train``."""
+    """Train a flow with the batches, the schedule and the optimiser of ``post_train``."""
     state, started = fresh_state(config), time.perf_counter()
     folder = RunFolder(config.run.folder, f"flow, {settings(config, known)}", True, PARTS)
     state.step = folder.restore(state)
@@ -77,9 +86,9 @@ def train_flow(config: PostTrainConfig, known: Transitions) -> ActionPredictor:
 
 
 def flow_step(state: State, drawn: Transitions, config: PostTrainConfig) -> Tensor:
-    """Take one optimiser step on all transitions of some sequences, and return the loss."""
-    now, after = drawn.latents[:, :-1].flatten(0, 1), drawn.latents[:, 1:].flatten(0, 1)
-    given = drawn.actions.flatten(0, 1), drawn.states[:, :-1].flatten(0, 1)
+    """Take one optimiser step on some transitions, and return the loss."""
+    now, after = drawn.latents.unbind(1)
+    given = drawn.actions[:, 0], drawn.states[:, 0]
     for group in state.optimiser.param_groups:
         group["lr"] = config.optim.rate.at(state.step, config.optim.steps)
     loss = flow_loss(state.predictor, now, after, given, config.grid, seeded(config.run.seed, state.step, FLOW_STREAM))
@@ -96,7 +105,7 @@ def pixel_world(kind: Kind, seed: int, folder: Path) -> PixelWorld:
     file, config = folder / f"{kind}_s{seed}.safetensors", pixel_predictor(flow=kind == "flow")
     run = training(config, Run(folder / f"{kind}_s{seed}", seed, save_every=100, quiet=True))
     if not file.exists():
-        model = train_pixels(kind, seed, pixel_episodes(patch_side(config), seed), run)
+        model = train_pixels(kind, seed, pixel_pairs(patch_side(config), seed), run)
         save(model.predictor, file)
         return model
     predictor = load(file).eval()

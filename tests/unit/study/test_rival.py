@@ -9,7 +9,7 @@ from minijepa.data.toy_reach import ReachWorld, sample_tasks
 from minijepa.model.action_predictor import ActionPredictor
 from minijepa.study import rival
 from minijepa.study.pixel_world import FlowWorld, PixelWorld, pixel_predictor
-from minijepa.study.rival import Price, Rival, affordable, first, flops, line, measure, price, shares, with_samples
+from minijepa.study.rival import Price, Rival, affordable, first, flops, line, measure, price, price_ratio, shares, with_samples
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +87,7 @@ def test_one_in_eight_is_an_elite_and_two_at_least():
 def test_picking_a_task_keeps_it_whole(given):
     one = first(given, 2)
     assert torch.equal(one.goal_image, given.goal_image[2:3]) and torch.equal(one.scene.place, given.scene.place[2:3])
+
+
+def test_the_published_ratio_and_its_caveat():
+    assert_close(price_ratio(*rival.PUBLISHED.values()), (15.0, 150.0))

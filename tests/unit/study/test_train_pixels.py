@@ -12,7 +12,8 @@ from minijepa.model.action_predictor import ActionPredictor
 from minijepa.model.encoder import VideoEncoder
 from minijepa.study import train_pixels
 from minijepa.study.pixel_world import FlowWorld, PixelWorld, paste, pixel_predictor
-from minijepa.study.train_pixels import equal_steps, flow_step, pixel_episodes, pixel_world, train_flow, training
+from minijepa.study.reach import POST_STEPS, STEPS, pretraining
+from minijepa.study.train_pixels import equal_steps, flow_step, pixel_pairs, pixel_world, train_flow, training
 from minijepa.study.train_pixels import train_pixels as train
 from minijepa.train.latent_view import LatentView, ViewConfig
 from minijepa.train.post_train import PostTrainConfig, fresh_state
@@ -30,13 +31,15 @@ def small(flow: bool, run: Run, steps: int) -> PostTrainConfig:
 
 @pytest.fixture(scope="module")
 def known():
-    return pixel_episodes(16, 0, 24)
+    return pixel_pairs(16, 0, 24)
 
 
-def test_the_pixels_are_those_of_the_latent_model(known):
-    drawn = next(reach_episodes(ReachWorld(), 24, 7, "train", 100))
-    assert torch.equal(paste(known.latents[:, 3], (2, 2)), drawn.video[:, :, 3])
-    assert torch.equal(known.actions, drawn.actions) and torch.equal(known.states, drawn.states)
+def test_the_transitions_are_those_of_the_latent_model(known):
+    drawn = next(reach_episodes(ReachWorld(), 24, STEPS, "train", 100))
+    assert known.actions.shape == (24 * STEPS, 1, 2)
+    row = 5 * STEPS + 3  # from frame 3 to frame 4 of episode 5
+    assert torch.equal(paste(known.latents[row], (2, 2)), drawn.video[5, :, 3:5].transpose(0, 1))
+    assert torch.equal(known.actions[row, 0], drawn.actions[5, 3]) and torch.equal(known.states[row], drawn.states[5, 3:5])
 
 
 @pytest.mark.parametrize("flow", [False, True])
@@ -47,8 +50,8 @@ def test_sizes_are_matched_within_a_tenth(flow):
 
 
 def test_a_pixel_model_takes_the_steps_of_encoder_projector_and_predictor():
-    assert equal_steps() == training(pixel_predictor(), Run()).optim.steps == 700 + 600 + 800
-    assert training(pixel_predictor(), Run()).batch == PostTrainConfig.toy().batch
+    assert training(pixel_predictor(), Run()).optim.steps == equal_steps() > pretraining(0, None).optim.steps + POST_STEPS
+    assert training(pixel_predictor(), Run()).batch == PostTrainConfig.toy().batch * STEPS  # transitions of a sequence
 
 
 def test_the_flow_learns_to_read_noisy_pictures(known):
@@ -80,7 +83,7 @@ def test_a_stopped_flow_goes_on_to_the_same_weights(known, tmp_path, monkeypatch
 @pytest.mark.parametrize("kind, form", [("regression", PixelWorld), ("flow", FlowWorld)])
 def test_a_trained_model_is_opened_and_not_trained_again(kind, form, known, tmp_path, monkeypatch):
     monkeypatch.setattr(train_pixels, "training", lambda config, run, steps=None: small(kind == "flow", run, 2))
-    monkeypatch.setattr(train_pixels, "pixel_episodes", lambda patch, seed: known)
+    monkeypatch.setattr(train_pixels, "pixel_pairs", lambda patch, seed: known)
     first = pixel_world(kind, 0, tmp_path)
     monkeypatch.setattr(train_pixels, "train_pixels", None)  # would fail if it were called
     again = pixel_world(kind, 0, tmp_path)
