@@ -8,7 +8,7 @@ all earlier ones.
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -22,6 +22,7 @@ Shared = Float[Tensor, "#b n d"]
 Actions = Float[Tensor, "b t action"]
 States = Float[Tensor, "b t_state state"]
 Cameras = Float[Tensor, "b t_camera 6"] | None
+Mask = Bool[Tensor, "n keys"] | None
 Grid = tuple[int, int]  # h, w: patches of a frame
 
 
@@ -62,8 +63,7 @@ class ActionPredictor(nn.Module):
         Raises ValueError if the shapes do not belong together.
 
         Differs: rows and columns are those of ``grid``; the official code takes the grid it was built with, where the
-        row and column scale is 1 whenever the two agree. Instead of one dense mask there is one attention call a time
-        step over the keys that it may see, which is the same sum and less work.
+        row and column scale is 1 whenever the two agree. The mask covers the steps at hand, not the most there can be.
         """
         return self._extend((frames, actions, states, extrinsics), grid, None, keep=False)[0]
 
@@ -89,9 +89,11 @@ class ActionPredictor(nn.Module):
         size = x.shape[2]
         start = past[0].k.shape[2] // size if past else 0
         rotary = self._rotary(start, t, len(clues), grid, x)
+        step = torch.arange((start + t) * size, device=x.device) // size
+        mask = None if t == 1 else step[start * size :, None] >= step  # the newest step sees all
         x, kept = x.flatten(1, 2), []
         for i, block in enumerate(self.predictor_blocks):
-            arguments = block, x, rotary, size, past[i] if past else None
+            arguments = block, x, rotary, mask, past[i] if past else None
             again = self.recompute and self.training
             x, seen = checkpoint(run_block, *arguments, use_reentrant=False) if again else run_block(*arguments)
             if keep:
@@ -123,23 +125,20 @@ class ActionPredictor(nn.Module):
             )
 
 
-def run_block(block: Block, x: Tokens, rotary: Rotary, size: int, past: Past | None = None) -> tuple[Tokens, Past]:
-    """Run a block on the newest steps, ``size`` tokens each; return them, and the keys and values of all steps."""
-    mixed, seen = attend(block.attn, block.norm1(x), rotary, size, past)
+def run_block(block: Block, x: Tokens, rotary: Rotary, mask: Mask = None, past: Past | None = None) -> tuple[Tokens, Past]:
+    """Run a block on the newest steps; return them, and the keys and values of all steps."""
+    mixed, seen = attend(block.attn, block.norm1(x), rotary, mask, past)
     x = x + mixed
     return x + block.mlp(block.norm2(x)), seen
 
 
-def attend(attention: Attention, x: Tokens, rotary: Rotary, size: int, past: Past | None = None) -> tuple[Tokens, Past]:
-    """Attend from every new step to itself and all steps before, past ones included."""
+def attend(attention: Attention, x: Tokens, rotary: Rotary, mask: Mask = None, past: Past | None = None) -> tuple[Tokens, Past]:
+    """Attend from the newest steps to past keys and their own, where ``mask`` is True; None allows all."""
     width = x.shape[-1]
     qk, v = attention.qkv(x).split((2 * width, width), dim=-1)
     v = v.unflatten(-1, (attention.heads, -1)).transpose(1, 2)  # (b, e, n, c)
     q, k = rotate(qk.unflatten(-1, (2 * attention.heads, -1)).transpose(1, 2), rotary).chunk(2, dim=1)
     if past is not None:
         k, v = torch.cat((past.k, k), dim=2), torch.cat((past.v, v), dim=2)
-    ends = range(k.shape[2] - x.shape[1] + size, k.shape[2] + 1, size)
-    steps = zip(q.split(size, dim=2), ends)
-    mixed = [F.scaled_dot_product_attention(new, k[:, :, :end], v[:, :, :end]) for new, end in steps]
-    mixed = torch.cat(mixed, dim=2) if len(mixed) > 1 else mixed[0]  # to join one would be to copy it
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return attention.proj(mixed.transpose(1, 2).flatten(2)), Past(k, v)
