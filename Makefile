@@ -1,6 +1,7 @@
 # make lab     .venv, everything installed, JupyterLab on chapter 00
 # make test    the same .venv, everything that CI runs (STAGE=unit for one stage; see tests/everything.py)
 # make bench   speed against the reference, side by side in one run
+# make verify-large   ViT-L, ViT-H and ViT-g with random weights in the released layouts against transformers (half an hour)
 # make book    the site, from the committed notebooks, into book/_build/html
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -9,7 +10,7 @@ READY := .venv/.minijepa-installed
 HELP := scripts/system-packages installs it (on Debian: sudo scripts/system-packages)
 QUIET_LAB := --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
-.PHONY: lab test bench book install format clean
+.PHONY: lab test bench verify-large book install format clean
 
 lab: $(READY)
 	$(PY) -m jupyter lab $(QUIET_LAB) $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(LAB) notebooks/00_*.ipynb
@@ -19,6 +20,9 @@ test: $(READY)
 
 bench: $(READY)
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests/benchmarks -m bench -s -q -p no:xdist
+
+verify-large: $(READY)
+	for size in vit_l vit_h vit_g; do OMP_NUM_THREADS=1 nice -n 5 $(PY) -m tests.equivalence.large $$size || exit 1; done
 
 book: $(READY)
 	$(MAKE) --no-print-directory -C book PY=$(abspath $(PY))

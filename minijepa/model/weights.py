@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 import tyro
 from safetensors.torch import save_file
-from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from minijepa.config import Part, Weights, find_released
 from minijepa.hub import fetch
@@ -139,6 +139,13 @@ def part_of(opened: Opened, part: Part, weights: Weights | None) -> State:
     return state
 
 
+class NoEmptyCopies(TorchFunctionMode):
+    """Take a tensor of the meta device for its own empty copy; torch would load sympy to make one, for half a second."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return args[0] if func is torch.empty_like else func(*args, **(kwargs or {}))
+
+
 def build(part: Part, config: Config, state: State, source: str) -> Network:
     """Build a network on the meta device and assign the tensors to it; raise CheckpointError if they do not fit."""
     if type(config) is not CONFIGS[part]:
@@ -149,13 +156,13 @@ def build(part: Part, config: Config, state: State, source: str) -> Network:
     count = max(config.depth, getattr(config, "mask_tokens", 0))
     if count > len(state):  # a wrong number must not keep us building for hours
         raise CheckpointError(f"{source}: expected {count} blocks or mask tokens, got {len(state)} tensors; mend the config")
-    with torch.device("meta"):
+    with torch.device("meta"), NoEmptyCopies():
         model = NETWORKS[part](**vars(config)) if part == "probe" else NETWORKS[part](config)
     assign_strictly(model, state, source)
     return model.eval()
 
 
-def assign_strictly(model: nn.Module, state: State, source: str) -> None:
+def assign_strictly(model: Network, state: State, source: str) -> None:
     """Assign every tensor to the parameter of its name; raise CheckpointError that lists all that does not fit."""
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}

@@ -120,25 +120,30 @@ def write(folder: Path, config: EncoderConfig, model: str, probe: str, classes: 
     return Written(folder / "transformers", folder / model, folder / probe, video, context, targets, expected)
 
 
-def load_parts(written: Written, layout: str) -> list[nn.Module]:
+def load_parts(written: Written, layout: str, with_probe: bool = True) -> list[nn.Module]:
     """Load encoder, predictor and probe from one of the layouts."""
-    if layout == "transformers":
-        return [load(written.folder, part) for part in ("encoder", "predictor", "probe")]
-    return [load(written.model), load(written.model, "predictor"), load(written.probe)]
+    if layout == "original":
+        return [load(written.model), load(written.model, "predictor"), *([load(written.probe)] if with_probe else [])]
+    # a folder without a released name does not say whether a probe has the released 16 heads or the encoder's: here 16
+    sizes = load(written.probe).config if with_probe else None
+    return [load(written.folder), load(written.folder, "predictor")] + (
+        [load(written.folder, "probe", config=sizes)] if with_probe else []
+    )
 
 
 @torch.no_grad()
 def compare(written: Written, parts: list[nn.Module]) -> dict[str, float]:
     """Hold our three networks to transformers' answers; return the largest difference of each."""
-    encoder, predictor, probe = parts
+    encoder, predictor, *probes = parts
     tokens = encoder(written.video)
     grid = encoder.grid(written.video)
     seen = tokens.gather(1, written.context[..., None].expand(-1, -1, tokens.shape[-1]))
     found = {
         "encoder": tokens,
         "predictor": predictor(seen, written.context, written.targets, grid, mask_token=1),
-        "probe": probe(tokens),
     }
+    if probes:
+        found["probe"] = probes[0](tokens)
     for name, value in found.items():
         assert written.expected[name].std() > 0.05, f"{name}: the random weights answer nothing"
         assert_close(value, written.expected[name], **CLOSE)
