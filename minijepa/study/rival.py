@@ -27,11 +27,11 @@ from minijepa.train.world_model import load_world
 
 Arm = Literal["jepa", "regression", "flow"]
 Table = Literal["samples", "calls", "seconds", "flops"]
-SAMPLES = 64  # of an iteration where samples are equal; the planner of chapter 14
+SAMPLES = 48  # of an iteration where samples are equal; those of the planner of the plane
 FEWEST = 4  # samples that an iteration needs
 # seconds an action, samples, iterations: arXiv 2506.09985, reaching, one RTX 4090
 PUBLISHED = {"V-JEPA 2-AC": (16.0, 800, 10), "Cosmos": (240.0, 80, 10)}
-PROBES = (16, 64)  # samples at which an action is priced; between and beyond, prices are a straight line
+PROBES = (16, 48)  # samples at which an action is priced; between and beyond, prices are a straight line
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Rival:
     work: Path = Path("runs/rival")  # weights of the pixel models
     episodes: int = 100  # of planning; those of ``study.reach``
     split: Literal["validation", "test"] = "test"
-    distance: Literal["l1", "l2"] = "l1"  # energy of the pixel models; the latent one has L1
+    distance: Literal["l1", "l2"] = "l2"  # energy of the pixel models; the latent one has that of the planner
+    arms: tuple[Arm, ...] = ("jepa", "regression", "flow")  # regression is always needed: it sets the budgets
     folder: Path = Path("data_samples/runs/rival")  # the table is written there
 
 
@@ -54,7 +55,7 @@ class Price(NamedTuple):
     flops: tuple[float, ...]
 
 
-def with_samples(samples: int, distance: Literal["l1", "l2"] = "l1") -> PlanConfig:
+def with_samples(samples: int, distance: Literal["l1", "l2"] = "l2") -> PlanConfig:
     """Return the planner of the plane with another number of samples; one in eight is an elite, and two at least."""
     return replace(planner(), method=CEM(samples, 3, max(2, samples // 8)), distance=distance)
 
@@ -123,7 +124,7 @@ def measure(settings: Rival, models: Mapping[Arm, WorldModel], given: Tasks) -> 
     for table, share in shares(prices, calls).items():
         for arm, samples in share.items():
             if (arm, samples) not in played:
-                config = with_samples(samples, "l1" if arm == "jepa" else settings.distance)
+                config = with_samples(samples, "l2" if arm == "jepa" else settings.distance)
                 result = play(config, ReachWorld(), given, models[arm], settings.seed)
                 played[arm, samples] = summary(result, ReachWorld().radius)
             work: Row = {"samples": samples, "calls": 3 * samples * calls[arm]}
@@ -141,9 +142,9 @@ def line(costs: tuple[float, ...], samples: int) -> float:
 
 def rival(settings: Rival) -> list[Row]:
     """Train what is missing, act, and write the table after each row."""
-    models: dict[Arm, WorldModel] = {"jepa": load_world(settings.latent)}
-    for kind in ("regression", "flow"):
-        models[kind] = pixel_world(kind, settings.seed, settings.work)
+    models: dict[Arm, WorldModel] = {}
+    for arm in settings.arms:
+        models[arm] = load_world(settings.latent) if arm == "jepa" else pixel_world(arm, settings.seed, settings.work)
     rows: list[Row] = []
     for row in measure(settings, models, tasks(settings.split, settings.episodes)):
         rows.append({"seed": settings.seed, "split": settings.split} | row)
