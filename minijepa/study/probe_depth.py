@@ -23,6 +23,7 @@ from minijepa.train.run import write_table
 from minijepa.train.tokens import view_tokens
 
 Tokens = dict[str, torch.Tensor]  # by split: (clips, 1, n, d)
+STEPS = 120  # of each fit, whatever the number of labelled clips
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,6 @@ class ProbeDepth:
     depths: tuple[int, ...] = (1, 4)  # of the probes
     seeds: tuple[int, ...] = (10, 11, 12)  # of probe clips and probes; the probes kept are those of the first
     fit: ProbeFit = ProbeFit(grid((3e-3, 1e-3), (0.1,)), attention_heads=4, batch=32)  # depth is set for each
-    steps: int = 120  # of each fit, whatever the number of clips
 
 
 def clip_tokens(encoder: VideoEncoder, clips: ProbeClips) -> Tokens:
@@ -52,7 +52,7 @@ def fit_depth(
     settings: ProbeDepth, tokens: Tokens, clips: ProbeClips, label: str, count: int, depth: int, seed: int
 ) -> tuple[AttentiveProbe, Selection]:
     """Fit all heads of one depth on ``count`` labelled clips; return the chosen probe and the report."""
-    epochs = max(1, round(settings.steps * settings.fit.batch / count))
+    epochs = max(1, round(STEPS * settings.fit.batch / count))
     heads = settings.fit.heads
     fit = ProbeFit(heads, depth, settings.fit.attention_heads, epochs, settings.fit.batch, seed)
     sets = {split: ClipTokens(tokens[split], clips.labels[split][label]) for split in SPLITS}

@@ -1,7 +1,6 @@
 """The comparison of probe depths keeps its seeds apart, and the shipped probes do what their card says on fresh clips."""
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,13 +61,14 @@ def few_clips(monkeypatch) -> list[int]:
         return probe_clips(world, seed, sizes)
 
     monkeypatch.setattr(study, "probe_clips", draw)
+    monkeypatch.setattr(study, "STEPS", 3)
     return seeds
 
 
 def test_the_study_writes_its_table_and_the_probes_of_the_first_seed(tmp_path, few_clips):
     encoder = save(VideoEncoder(EncoderConfig.tiny(), torch.Generator().manual_seed(0)), tmp_path / "encoder.safetensors")
     settings = ProbeDepth(encoder, tmp_path / "probe", labels=("speed",), labelled_clips=(8, 40), depths=(1, 2), seeds=(3, 4))
-    rows = probe_depth(replace(settings, steps=3))
+    rows = probe_depth(settings)
     assert few_clips == [3, 4]
     assert len(rows) == 2 * (2 + 4)  # seeds x (linear probes + labelled clips x depths)
     assert rows == [row | {"heads": row["heads"]} for row in rows] and len({tuple(row) for row in rows}) == 1
