@@ -50,7 +50,7 @@ def _walk(read_out: Callable, noise: torch.Tensor, far: bool) -> torch.Tensor:
 @grader
 def buys(fn: Callable) -> str:
     """Check a function (costs, budget) -> samples, with the costs at ``PROBES`` samples."""
-    costs = (3.0, 9.0)
+    costs = (5.0, 9.0)
     for budget in (9.0, 12.4, 30.1, 3.0, 0.5):
         answer = fn(costs, budget)
         require(answer is not None, "the number of samples is None: is there a return statement?")
