@@ -28,10 +28,10 @@ from minijepa.train.schedule import LearningRate
 from minijepa.train.transitions import ReachClips, Transitions, encode_episodes
 from minijepa.train.world_model import ViewedWorld, save_world
 
-Form = Literal["released", "standardised", "projected"]
-EPISODES, STEPS = 1_200, 7  # of the random policy that post-training sees, and actions in each
-POST_STEPS = 800  # of the action predictor
-TIME = 15  # actions that an episode of planning has
+Form = Literal["released", "standardised", "inverse", "projected"]
+EPISODES, STEPS = 2_400, 4  # of the random policy that post-training sees, and actions in each
+POST_STEPS = 300  # of the action predictor
+TIME = 12  # actions that an episode of planning has
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Reach:
 
     seed: int = 0  # of pretraining, post-training and random policy
     encoder: str = "pretrained"  # "pretrained", "random", or a file that minijepa.load opens
-    form: Form = "projected"  # latents in which the model predicts
+    form: Form = "inverse"  # latents in which the model predicts
     arms: tuple[Arm, ...] = ("plan", "random")
     episodes: int = 100  # of planning, each a new world; the same for all seeds, encoders and arms
     split: Literal["validation", "test"] = "test"  # worlds to choose settings in, or to report
@@ -75,7 +75,7 @@ def build(
     with torch.no_grad():
         latents = view(known.latents)
     side = 32 // encoder.config.patch
-    grid = (1, 1) if form == "projected" else (side, side)
+    grid = (1, 1) if view.projector else (side, side)
     config = PostTrainConfig.toy(view.width, grid, steps or POST_STEPS)
     config = replace(config, run=Run(seed=seed, quiet=True), predictor=replace(config.predictor, residual=form != "released"))
     state = post_train(config, replace(known, latents=latents), view.finish)

@@ -54,8 +54,8 @@ def plane_space(world: ReachWorld) -> ActionSpace:
 
 
 def planner(horizon: int = 1, when: Literal["last", "sum"] = "sum", world: ReachWorld | None = None) -> PlanConfig:
-    """Return the planner of the plane: the cross-entropy method, 3 iterations of 64 samples."""
-    return PlanConfig(plane_space(world or ReachWorld()), CEM(64, 3, 8), horizon, "l1", when, chunk=64)
+    """Return the planner of the plane: the cross-entropy method, 3 iterations of 48 samples, squared distances."""
+    return PlanConfig(plane_space(world or ReachWorld()), CEM(48, 3, 6), horizon, "l2", when, chunk=48)
 
 
 ARMS: dict[str, PlanConfig | None] = {

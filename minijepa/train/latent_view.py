@@ -1,10 +1,10 @@
 """How frozen tokens become the latents in which an action model predicts and a planner measures.
 
 The released model takes the layer-normed tokens as they are. A small model needs more: "standardised" takes out what each
-place always shows, and "projected" keeps only what actions change.
+place always shows, "inverse" and "projected" keep only what actions change.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from minijepa.data.video_files import seeded
 from minijepa.train.transitions import Transitions
 
+RIDGE = 0.1  # penalty of the solved projector, as a share of the number of pairs
 PROJECTOR_STREAM = 2  # keeps its draws apart from those of the predictor of the same seed
 
 
@@ -22,14 +23,14 @@ PROJECTOR_STREAM = 2  # keeps its draws apart from those of the predictor of the
 class ViewConfig:
     """Choose the latents by name, and how a projector is trained."""
 
-    form: Literal["released", "standardised", "projected"] = "released"
-    width: int = 16  # of the projected latent
-    steps: int = 600  # optimiser steps of the projector
+    form: Literal["released", "standardised", "inverse", "projected"] = "released"  # "inverse": solved, not trained
+    width: int = 4  # of the projected latent; more channels keep more of what actions do not move
+    steps: int = 500  # optimiser steps of the projector
     batch: int = 256  # pairs of frames a step
     gap: int = 4  # most actions between the two frames of a pair
     rate: float = 1e-3  # learning rate at the start, falling to 0 in a line
-    variance: float = 0.1  # weight of the variance term beside the inverse dynamics
-    covariance: float = 0.004  # weight of the covariance term
+    variance: float = 0.02  # weight of the variance term beside the inverse dynamics
+    covariance: float = 0.001  # weight of the covariance term
 
 
 class LatentView(nn.Module):
@@ -40,7 +41,8 @@ class LatentView(nn.Module):
         self.config = config
         self.register_buffer("mean", torch.zeros(tokens, width))  # of each place and channel
         self.register_buffer("scale", torch.ones(width))  # of each channel, over all places
-        self.projector = nn.Linear(tokens * width, config.width) if config.form == "projected" else None
+        projects = config.form in ("inverse", "projected")
+        self.projector = nn.Linear(tokens * width, config.width) if projects else None
 
     @property
     def width(self) -> int:
@@ -62,14 +64,40 @@ class LatentView(nn.Module):
 def fit_view(config: ViewConfig, tokens: Transitions, seed: int) -> LatentView:
     """Build a view and fit it to encoded episodes; the encoder is not touched, and states are not looked at."""
     n, d = tokens.latents.shape[2:]
+    if config.form == "inverse":
+        config = replace(config, width=tokens.actions.shape[2])
     view = LatentView(config, n, d)
     with torch.no_grad():
         flat = tokens.latents.flatten(0, 1)
         view.mean.copy_(flat.mean(0))
         view.scale.copy_((flat - view.mean).square().mean((0, 1)).sqrt().clamp(min=1e-6))
-    if view.projector:
+    if config.form == "inverse":
+        solve_projector(view, tokens)
+    if config.form == "projected":
         train_projector(view, tokens, seeded(seed, 0, PROJECTOR_STREAM))
     return view.requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def solve_projector(view: LatentView, tokens: Transitions) -> None:
+    """Solve linear inverse dynamics: W = argmin of sum |W (x_j - x_i) - (actions from i to j)|^2 + ridge |W|^2.
+
+    x are the standardised tokens of a frame, and i, j its frames up to ``gap`` actions apart. W x has a channel for each
+    channel of an action, and is scaled to unit variance. A texture that stays in an episode cancels in x_j - x_i; what
+    moves on its own is noise that W learns to ignore. Two channels that carry the action can't collapse, so no variance
+    term is needed.
+    """
+    x = ((tokens.latents - view.mean) / view.scale).flatten(2)
+    total = F.pad(tokens.actions.cumsum(1), (0, 0, 1, 0))
+    gram, cross, pairs = torch.zeros(x.shape[2], x.shape[2]), torch.zeros(x.shape[2], total.shape[2]), 0
+    for gap in range(1, min(view.config.gap, x.shape[1] - 1) + 1):
+        change = (x[:, gap:] - x[:, :-gap]).flatten(0, 1)
+        gram += change.T @ change
+        cross += change.T @ (total[:, gap:] - total[:, :-gap]).flatten(0, 1)
+        pairs += len(change)
+    weight = torch.linalg.solve(gram + RIDGE * pairs * torch.eye(len(gram)), cross)
+    view.projector.weight.copy_((weight / (x.flatten(0, 1) @ weight).std(0)).T)
+    view.projector.bias.zero_()
 
 
 def train_projector(view: LatentView, tokens: Transitions, generator: torch.Generator) -> None:

@@ -49,7 +49,7 @@ class PostTrainConfig:
             raise ValueError(f"PostTrainConfig: expected auto_steps, batch and grid of at least 1, got {self}")
 
     @classmethod
-    def toy(cls, width: int = 16, grid: tuple[int, int] = (1, 1), steps: int = 800) -> "PostTrainConfig":
+    def toy(cls, width: int = 4, grid: tuple[int, int] = (1, 1), steps: int = 800) -> "PostTrainConfig":
         """Return the run that learns the plane in seconds of one core: residual, small, and a higher learning rate."""
         predictor = ActionPredictorConfig(width, 48, 2, 2, residual=True, action_width=2, rope="textbook")
         optim = Optimisation(steps, LearningRate(0.0, 2e-3, 1e-5, 50, steps // 2), 0.04, clip=1.0)

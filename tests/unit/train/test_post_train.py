@@ -182,6 +182,24 @@ def test_projector_keeps_what_actions_move_and_drops_the_rest():
     assert trained[0].shape[1] == 2 and torch.equal(trained[0], read_out(300)[0])
 
 
+def test_solved_projector_equals_ridge_regression_by_hand():
+    g = torch.Generator().manual_seed(0)
+    known = Transitions(torch.randn(60, 4, 2, 3, generator=g), torch.randn(60, 3, 2, generator=g), torch.randn(60, 4, 2))
+    view = fit_view(ViewConfig("inverse", gap=2), known, seed=0)
+    x = (known.latents - known.latents.mean((0, 1))).flatten(2)
+    x = x / x.unflatten(2, (2, 3)).square().mean((0, 1, 2)).sqrt().repeat(2)
+    rows = [
+        (x[k, j] - x[k, i], known.actions[k, i:j].sum(0))
+        for k in range(60)
+        for i, j in ((0, 1), (1, 2), (2, 3), (0, 2), (1, 3))
+    ]
+    change, moved = (torch.stack(part) for part in zip(*rows))
+    padded = torch.cat((change, (0.1 * len(rows)) ** 0.5 * torch.eye(6))), torch.cat((moved, torch.zeros(6, 2)))
+    expected = x @ torch.linalg.lstsq(*padded).solution
+    expected = expected / expected.flatten(0, 1).std(0)
+    assert torch.allclose(view(known.latents)[:, :, 0], expected, atol=1e-4) and view.width == 2
+
+
 def test_spread_is_zero_for_independent_channels_and_one_for_collapse():
     apart = torch.randn(20_000, 4, generator=torch.Generator().manual_seed(0)) * 1.1
     loose, entangled = spread(apart)
