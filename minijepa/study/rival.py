@@ -1,6 +1,6 @@
 """Latents against pixels, with one planner: how often each world model reaches the goal, and what an action costs.
 
-``python -m minijepa.study.rival --seed 0 --latent runs/reach/pretrained_projected_s0`` trains the pixel models of a seed if
+``python -m minijepa.study.rival --seed 0 --latent runs/reach/pretrained_inverse_s0`` trains the pixel models of a seed if
 they are not there, and writes data_samples/runs/rival/tables_s0.csv. Each of the four tables is fair in one way: as many
 samples, as many calls of a network, as many seconds, as many floating-point operations an action.
 """
@@ -39,7 +39,7 @@ class Rival:
     """Choose the models of a seed and the worlds they act in."""
 
     seed: int = 0  # of the models and of the planner
-    latent: Path = Path("runs/reach/pretrained_projected_s0")  # what ``study.reach`` saved
+    latent: Path = Path("runs/reach/pretrained_inverse_s0")  # what ``study.reach`` saved
     work: Path = Path("runs/rival")  # weights of the pixel models
     episodes: int = 100  # of planning; those of ``study.reach``
     split: Literal["validation", "test"] = "test"
