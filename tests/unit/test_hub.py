@@ -199,9 +199,11 @@ def interrupted(url, file, resume_size, expected_size, displayed_filename):
 
 def test_another_version_does_not_go_on_with_old_bytes(hub, made, tmp_path):
     name = official_file(hub, made)
-    folder = tmp_path / "cache" / "minijepa"
-    folder.mkdir(parents=True)
-    (folder / "vitl.pt.0123.part").write_bytes(b"bytes of an older version")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("minijepa.hub.http_get", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(name)
+    hub.original[name] = tiny.pickled(tiny.original(tiny.networks(seed=1)))
     assert fetch(name).read_bytes() == hub.original[name] and hub.ranges() == []
 
 
