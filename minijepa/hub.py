@@ -1,7 +1,8 @@
 """Fetch released files: repositories through huggingface-hub, the original checkpoints from Meta's public address.
 
 huggingface-hub keeps the cache, the token, the progress bar, the time-outs and the offline mode (HF_HOME, HF_TOKEN,
-HF_HUB_OFFLINE). The original files go to ``$HF_HOME/minijepa``; a download that was stopped goes on where it was.
+HF_HUB_OFFLINE). Its import takes a fifth of a second, so it is left to the functions that fetch. The original files go
+to ``$HF_HOME/minijepa``; a download that was stopped goes on where it was.
 """
 
 import json
@@ -9,29 +10,12 @@ import os
 import re
 from pathlib import Path
 
-from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_download, hf_hub_url
-from huggingface_hub.file_download import http_get
-
 from minijepa.config import RELEASED
 
 OFFICIAL = "https://dl.fbaipublicfiles.com/vjepa2/"
 SECONDS = 10  # that a server may take to answer
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"  # the last if sharded
 NO_NETWORK = "expected it in the cache or from the network, got neither; go online, or fetch it elsewhere and load its path"
-REASONS = (
-    (errors.GatedRepoError, "expected access, got a gated repository; accept its terms on its page, then pass token=..."),
-    (errors.RepositoryNotFoundError, "expected a repository, got none that this token may see; check its name and the token"),
-    (
-        errors.RevisionNotFoundError,
-        "expected a revision of it, got none; leave it out, or name a commit of its page",
-    ),
-    (
-        errors.RemoteEntryNotFoundError,
-        "expected config.json and safetensors, or an original file, got 404; is it V-JEPA 2?",
-    ),
-    (errors.HFValidationError, "expected owner/name of a repository, or a path; one that starts with ./ is never looked for"),
-    ((errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled), NO_NETWORK),
-)
 
 
 class DownloadError(OSError):
@@ -59,6 +43,8 @@ def fetch_repository(repository: str, revision: str | None = None, offline: bool
     Raises DownloadError: no network and nothing cached, no such repository or revision, gated, broken on the way.
     """
 
+    from huggingface_hub import errors, hf_hub_download, hf_hub_url
+
     def cached(file: str, commit: str | None) -> Path:
         return Path(hf_hub_download(repository, file, revision=commit, token=token, local_files_only=offline))
 
@@ -79,6 +65,8 @@ def fetch_repository(repository: str, revision: str | None = None, offline: bool
 
 def answers(address: str, token: str | None) -> bool:
     """Ask once, for 10 seconds, whether the network has this file; raise the hub's error if it refuses."""
+    from huggingface_hub import errors, get_hf_file_metadata
+
     try:
         get_hf_file_metadata(address, token=token, timeout=SECONDS)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError):
@@ -93,6 +81,9 @@ def fetch_official(name: str, offline: bool = False) -> Path:
 
     Raises DownloadError as ``fetch_repository`` does; what has arrived is kept, and the next call goes on from there.
     """
+    from huggingface_hub import constants, errors, get_hf_file_metadata
+    from huggingface_hub.file_download import http_get
+
     path = Path(constants.HF_HOME) / "minijepa" / name
     if path.is_file():
         return path
@@ -112,5 +103,27 @@ def fetch_official(name: str, offline: bool = False) -> Path:
 
 def reason(error: BaseException) -> str:
     """Say why a download failed, and the way out."""
-    said = next((text for kind, text in REASONS if isinstance(error, kind) or isinstance(error.__cause__, kind)), None)
+    from huggingface_hub import errors
+
+    reasons = (
+        (errors.GatedRepoError, "expected access, got a gated repository; accept its terms on its page, then pass token=..."),
+        (
+            errors.RepositoryNotFoundError,
+            "expected a repository, got none that this token may see; check its name and the token",
+        ),
+        (
+            errors.RevisionNotFoundError,
+            "expected a revision of it, got none; leave it out, or name a commit of its page",
+        ),
+        (
+            errors.RemoteEntryNotFoundError,
+            "expected config.json and safetensors, or an original file, got 404; is it V-JEPA 2?",
+        ),
+        (
+            errors.HFValidationError,
+            "expected owner/name of a repository, or a path; one that starts with ./ is never looked for",
+        ),
+        ((errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled), NO_NETWORK),
+    )
+    said = next((text for kind, text in reasons if isinstance(error, kind) or isinstance(error.__cause__, kind)), None)
     return said or f"expected a whole download, got {str(error).strip()}; go online and try again, or fetch it elsewhere"

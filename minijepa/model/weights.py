@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-import tyro
 from safetensors.torch import save_file
 from torch.overrides import TorchFunctionMode
 
@@ -198,6 +197,8 @@ def describe(name: str, revision: str | None = None, offline: bool = False) -> s
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command ``info``; what can't be opened ends it with one line instead of a traceback."""
+    import tyro  # a twentieth of a second, which whoever loads a file need not wait
+
     try:
         positional = (tyro.conf.PositionalRequiredArgs,)
         text = tyro.extras.subcommand_cli_from_dict({"info": describe}, args=arguments, config=positional)

@@ -179,7 +179,7 @@ def test_an_original_file_goes_on_where_the_last_call_stopped(hub, made, tmp_pat
     hub.faults.break_after, hub.faults.breaks = 30_000, 1
     half = hub.original[name][:30_000]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("minijepa.hub.http_get", interrupted)
+        patch.setattr("huggingface_hub.file_download.http_get", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fetch(name)
     (part,) = (tmp_path / "cache" / "minijepa").iterdir()
@@ -200,7 +200,7 @@ def interrupted(url, file, resume_size, expected_size, displayed_filename):
 def test_another_version_does_not_go_on_with_old_bytes(hub, made, tmp_path):
     name = official_file(hub, made)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("minijepa.hub.http_get", interrupted)
+        patch.setattr("huggingface_hub.file_download.http_get", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fetch(name)
     hub.original[name] = tiny.pickled(tiny.original(tiny.networks(seed=1)))
