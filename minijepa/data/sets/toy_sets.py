@@ -1,13 +1,14 @@
 """Write toy worlds to disk in the formats of real data sets, so that the readers and evaluators of those run on them too.
 
-`write_ssv2` gives short clips of one motion each. `write_epic` gives longer videos in which a ball crosses two lines again
-and again: each crossing is an action with a start, a stop, a verb (which way) and a noun (how fast). Both know the truth from
-the state of the world and not from pixels.
+`write_ssv2` gives short clips of one motion each. `write_epic` gives longer videos in which a ball with a will of its own
+crosses two lines again and again: each crossing is an action with a start, a stop, a verb (which way) and a noun (how
+fast). Both know the truth from the state of the world and not from pixels.
 """
 
 import csv
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ import torch
 
 from minijepa.data.sets.epic_kitchens import COLUMNS
 from minijepa.data.toy_physics import ToyClips, World, sample, split_generator
+from minijepa.data.toy_render import draw
+from minijepa.data.toy_start import COMPASS
 from minijepa.data.toy_world import SHAPES
 from minijepa.data.write import write_clip
 
@@ -67,7 +70,9 @@ def write_ssv2(root: Path, world: World, counts: Mapping[str, int], seed: int = 
     return root
 
 
-def write_epic(root: Path, world: World, counts: Mapping[str, int], seed: int = 0, fps: int = 8) -> Path:
+def write_epic(
+    root: Path, world: World, counts: Mapping[str, int], seed: int = 0, fps: int = 8, turns: float | int = 1 / 12
+) -> Path:
     """Write videos of a world as EPIC-KITCHENS-100 has them: annotation CSV and mp4 files; every crossing is a row.
 
     Args:
@@ -76,6 +81,7 @@ def write_epic(root: Path, world: World, counts: Mapping[str, int], seed: int = 
         counts: videos of "train" (participant P01) and "validation" (P02).
         seed: of the videos, 0 to 99.
         fps: of the files, Hz; 50 or 59.94 in the real ones.
+        turns: chance that the ball takes a fresh heading in a frame; 0: it goes straight on for ever.
 
     Returns:
         The root, which `minijepa.data.sets.epic_kitchens` reads.
@@ -83,7 +89,8 @@ def write_epic(root: Path, world: World, counts: Mapping[str, int], seed: int = 
     for split, count in counts.items():
         person = "P01" if split == "train" else "P02"
         (root / person / "videos").mkdir(parents=True, exist_ok=True)
-        clips, rows = sample(world, count, split_generator(split, SETS_SEED + seed)), []
+        generator = split_generator(split, SETS_SEED + seed)
+        clips, rows = wander(sample(world, count, generator), world, turns, generator), []
         for i in range(count):
             video = f"{person}_{i + 1:02d}"
             write_clip(root / person / "videos" / f"{video}.MP4", clips.video[i], fps, quality=8)
@@ -95,24 +102,43 @@ def write_epic(root: Path, world: World, counts: Mapping[str, int], seed: int = 
     return root
 
 
+def wander(clips: ToyClips, world: World, turns: float | int, generator: torch.Generator) -> ToyClips:
+    """Let the lone object of each clip turn to a fresh heading at random frames, at the same speed, and draw it again.
+
+    Its past no longer tells all of its future, as with people. Labels other than speed and shape do not hold any more.
+    """
+    state = clips.state
+    count, frames = state.position.shape[:2]
+    pace = state.velocity[:, :1].norm(dim=-1, keepdim=True)  # (b, 1, 1, 1)
+    fresh = torch.randint(len(COMPASS), (count, frames), generator=generator)
+    turn = torch.rand(count, frames, generator=generator) < turns
+    since = torch.where(turn, torch.arange(frames), 0).cummax(1).values  # frame of the last turn, 0 before the first
+    velocity = torch.tensor(COMPASS, dtype=torch.float64)[fresh.gather(1, since)][:, :, None] * pace
+    velocity = torch.where(since[..., None, None] > 0, velocity, state.velocity[:, :1])
+    moved = torch.cat([torch.zeros_like(velocity[:, :1]), velocity[:, :-1].cumsum(1)], dim=1)
+    position = (state.position[:, :1] + moved) % world.size
+    state = replace(state, position=position, velocity=velocity)
+    labels = {name: clips.labels[name] for name in ("speed", "shape")}
+    return replace(clips, video=draw(state, world, generator, torch.device("cpu")), labels=labels, state=state)
+
+
 def crossings(clips: ToyClips, index: int) -> list[Crossing]:
     """List when the lead object of a clip lies on the vertical or the horizontal middle line, and which way it crosses.
 
-    It lies on a line while its centre is nearer than the radius of the disc of its area. A crossing that is under way in the
-    first or the last frame is left out, and so is a ball that rolls along the line.
+    It lies on a line while its centre is nearer than the radius of the disc of its area. Left out are a crossing that is
+    under way in the first or the last frame, and a visit after which the ball leaves on the side where it came from.
     """
-    position, velocity = clips.state.position[index, :, 0], clips.state.velocity[index, 0, 0]
+    position = clips.state.position[index, :, 0]
     middle, radius = clips.video.shape[-1] / 2, float(clips.state.radius[index, 0])
     noun, found = int(clips.labels["speed"][index]), []
     for axis in (0, 1):  # x, then y
-        if abs(float(velocity[axis])) < 0.2 * float(velocity.norm()):
-            continue
-        on = ((position[:, axis] - middle).abs() <= radius).long()
-        change = torch.diff(on).tolist()
+        away = position[:, axis] - middle
+        change = torch.diff((away.abs() <= radius).long()).tolist()
         starts = [i + 1 for i, step in enumerate(change) if step == 1]
-        stops = [i for i, step in enumerate(change) if step == -1]
-        verb = 2 * axis + int(velocity[axis] < 0)
-        found += [Crossing(a, min(b for b in stops if b >= a), verb, noun) for a in starts if any(b >= a for b in stops)]
+        for start in starts:
+            stop = next((i for i, step in enumerate(change) if step == -1 and i >= start), None)
+            if stop is not None and away[start - 1] * away[stop + 1] < 0:
+                found.append(Crossing(start, stop, 2 * axis + int(away[start - 1] > 0), noun))
     return sorted(found)
 
 

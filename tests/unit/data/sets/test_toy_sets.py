@@ -6,7 +6,7 @@ import torch
 from minijepa.data.sets import epic_kitchens, ssv2
 from minijepa.data.sets.check import check
 from minijepa.data.sets.sample import require_all
-from minijepa.data.sets.toy_sets import NOUNS, SETS_SEED, VERBS, crossings, write_epic, write_ssv2
+from minijepa.data.sets.toy_sets import NOUNS, SETS_SEED, VERBS, crossings, wander, write_epic, write_ssv2
 from minijepa.data.toy_physics import World, sample, split_generator
 from minijepa.data.video import decode, read_timeline
 
@@ -42,7 +42,8 @@ def test_an_epic_copy_is_whole_and_its_actions_lie_in_its_videos(kitchen):
 
 
 def test_a_crossing_is_where_the_ball_lies_on_the_line():
-    clips = sample(World.drift(frames=48), 20, split_generator("test", 1))
+    world, generator = World.drift(frames=48), split_generator("test", 1)
+    clips = wander(sample(world, 20, generator), world, 1 / 12, generator)
     found = [(i, crossing) for i in range(20) for crossing in crossings(clips, i)]
     assert len(found) > 20 and {crossing.verb for _, crossing in found} == {0, 1, 2, 3}
     for i, (start, stop, verb, noun) in found:
@@ -51,8 +52,7 @@ def test_a_crossing_is_where_the_ball_lies_on_the_line():
         radius = clips.state.radius[i, 0]
         assert (away[start : stop + 1].abs() <= radius).all()
         assert away[start - 1].abs() > radius and away[stop + 1].abs() > radius
-        assert sign * (away[stop] - away[start]) > 0  # it came from one side and went to the other
-        assert sign * float(clips.state.velocity[i, 0, 0, axis]) > 0
+        assert sign * away[start - 1] < 0 < sign * away[stop + 1]  # it came from one side and went to the other
         assert noun == int(clips.labels["speed"][i])
 
 
@@ -60,6 +60,23 @@ def test_a_ball_that_rolls_along_a_line_does_not_cross_it():
     clips = sample(World.drift(frames=48), 60, split_generator("test", 2))
     straight = [i for i in range(60) if int(clips.labels["direction"][i]) in (0, 4)]  # right or left
     assert straight and all(crossing.verb < 2 for i in straight for crossing in crossings(clips, i))
+
+
+def test_a_ball_with_a_will_of_its_own_keeps_its_speed_and_is_drawn_where_it_is():
+    world, generator = World.drift(frames=48, noise=0.0), split_generator("test", 3)
+    clips = wander(sample(world, 8, generator), world, 1 / 6, generator)
+    velocity = clips.state.velocity[:, :, 0]
+    speeds = velocity.norm(dim=-1)
+    torch.testing.assert_close(speeds, speeds[:, :1].expand_as(speeds))
+    turns = (velocity[:, 1:] - velocity[:, :-1]).norm(dim=-1) > 1e-9
+    assert 0.08 < turns.double().mean() < 0.25  # one turn in eight keeps the heading
+    step = (clips.state.position[:, 1:, 0] - clips.state.position[:, :-1, 0] - velocity[:, :-1] + 16) % 32 - 16
+    assert step.abs().max() < 1e-9
+    x, y = clips.state.position[:, 20, 0].long().unbind(-1)
+    assert (clips.video[torch.arange(8), :, 20, y, x] > 200).all()  # white where its centre is
+    assert set(clips.labels) == {"speed", "shape"}
+    straight = wander(sample(world, 4, generator), world, 0, generator)
+    assert (straight.state.velocity == straight.state.velocity[:, :1]).all()
 
 
 def test_the_words_of_the_rows_are_those_of_the_classes(kitchen):
