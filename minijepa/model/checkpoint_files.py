@@ -58,7 +58,7 @@ def read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
 def read_pickle(path: Path) -> dict[str, State]:
     """Map the tensors of a ``.pt`` file of the official trainers; return its state dicts by name.
 
-    A probe file keeps them in a list; they become the groups "classifiers.0", "classifiers.1" and so on.
+    A probe file keeps them in a list; the one of a released file becomes the group "classifiers.0".
     """
     try:
         content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
@@ -69,7 +69,7 @@ def read_pickle(path: Path) -> dict[str, State]:
             "a pickle that asks to run code, which was not run" if code else f"another or a broken one ({str(error)[:60]!r} …)"
         )
         raise CheckpointError(f"{path}: expected a whole .pt file of tensors in dicts, got {got}; download it again") from error
-    content |= {f"classifiers.{i}": head for i, head in enumerate(heads)}
+    content |= {f"classifiers.{i}" + f" of {len(heads)}" * (len(heads) > 1): head for i, head in enumerate(heads)}
     dicts = {name: group for name, group in content.items() if isinstance(group, dict) and group}
     return {name: group for name, group in dicts.items() if all(isinstance(value, Tensor) for value in group.values())}
 

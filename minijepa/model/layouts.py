@@ -4,8 +4,6 @@ Our parameters have the official names, so an original file needs no more than i
 them and the sizes, and cut each fused projection into pieces, which have to be joined again.
 """
 
-from typing import Any
-
 import torch
 
 from minijepa.config import EncoderConfig, Part, PredictorConfig
@@ -88,7 +86,7 @@ def to_transformers(state: State, part: Part) -> State:
     return theirs
 
 
-def sizes_from_transformers(facts: dict[str, Any], source: str) -> tuple[EncoderConfig, PredictorConfig]:
+def sizes_from_transformers(facts: dict[str, object], source: str) -> tuple[EncoderConfig, PredictorConfig]:
     """Read the sizes out of config.json; those that it leaves out are ViT-L's, as in transformers.
 
     Raises CheckpointError for another kind of network, or sizes that none can have.
@@ -105,7 +103,7 @@ def sizes_from_transformers(facts: dict[str, Any], source: str) -> tuple[Encoder
         ) from error
 
 
-def sizes_to_transformers(encoder: EncoderConfig, predictor: PredictorConfig) -> dict[str, Any]:
+def sizes_to_transformers(encoder: EncoderConfig, predictor: PredictorConfig) -> dict[str, object]:
     """Say our sizes in the words of config.json; raise ValueError for what transformers can't compute."""
     if (encoder.rope, predictor.rope, encoder.rope_base, predictor.rope_base) != ("tiled", "tiled", 1e4, 1e4):
         raise ValueError("expected the tiled rotary positions of base 10,000, all that transformers has; write it with save")

@@ -125,8 +125,7 @@ def part_of(opened: Opened, part: Part, weights: Weights | None) -> State:
     if opened.kind == "official":
         held = sorted(opened.groups)
         chosen = {"encoder": "encoder" if weights == "online" else "target_encoder", "probe": "classifiers.0"}
-        one = part != "probe" or "classifiers.1" not in held
-        state = layouts.from_official(opened.groups.get(chosen.get(part, "predictor"), {})) if one else {}
+        state = layouts.from_official(opened.groups.get(chosen.get(part, "predictor"), {}))
     else:
         found = opened.groups["transformers"]
         held = sorted({key.removeprefix("vjepa2.").split(".")[0] for key in found})
@@ -138,11 +137,13 @@ def part_of(opened: Opened, part: Part, weights: Weights | None) -> State:
     return state
 
 
-class NoEmptyCopies(TorchFunctionMode):
-    """Take a tensor of the meta device for its own empty copy; torch would load sympy to make one, for half a second."""
+class Unfilled(TorchFunctionMode):
+    """Leave tensors of the meta device as they are: neither filled nor copied, for which torch would load sympy."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        return args[0] if func is torch.empty_like else func(*args, **(kwargs or {}))
+        if func is torch.empty_like or getattr(func, "__module__", "") == "torch.nn.init":
+            return (*args, *(kwargs or {}).values())[0]
+        return func(*args, **(kwargs or {}))
 
 
 def build(part: Part, config: Config, state: State, source: str) -> Network:
@@ -155,7 +156,7 @@ def build(part: Part, config: Config, state: State, source: str) -> Network:
     count = max(config.depth, getattr(config, "mask_tokens", 0))
     if count > len(state):  # a wrong number must not keep us building for hours
         raise CheckpointError(f"{source}: expected {count} blocks or mask tokens, got {len(state)} tensors; mend the config")
-    with torch.device("meta"), NoEmptyCopies():
+    with torch.device("meta"), Unfilled():
         model = NETWORKS[part](**vars(config)) if part == "probe" else NETWORKS[part](config)
     assign_strictly(model, state, source)
     return model.eval()
