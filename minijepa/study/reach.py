@@ -7,6 +7,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +32,7 @@ from minijepa.train.world_model import ViewedWorld, save_world
 Form = Literal["released", "standardised", "inverse", "projected"]
 EPISODES, STEPS = 2_400, 4  # of the random policy that post-training sees, and actions in each
 POST_STEPS = 300  # of the action predictor
-TIME = 12  # actions that an episode of planning has
+TIME = 20  # actions that an episode of planning has
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Reach:
     seed: int = 0  # of pretraining, post-training and random policy
     encoder: str = "pretrained"  # "pretrained", "random", or a file that minijepa.load opens
     form: Form = "inverse"  # latents in which the model predicts
-    arms: tuple[Arm, ...] = ("plan", "random")
+    arms: tuple[Arm, ...] = ("plan", "restless", "random")
+    walls: tuple[bool, ...] = (True, False)  # plan in the world of training, and in one without its wall
     episodes: int = 100  # of planning, each a new world; the same for all seeds, encoders and arms
     split: Literal["validation", "test"] = "test"  # worlds to choose settings in, or to report
     work: Path = Path("runs/reach")  # checkpoints of the training runs, which go on where they were stopped
@@ -82,9 +84,9 @@ def build(
     return ViewedWorld(encoder, view, state.predictor, grid)
 
 
-def tasks(split: str, episodes: int) -> Tasks:
+def tasks(split: str, episodes: int, world: ReachWorld | None = None) -> Tasks:
     """Return the start-goal pairs of a split, up to the whole box apart."""
-    return sample_tasks(ReachWorld(), episodes, TIME, split_generator(split, 0))
+    return sample_tasks(world or ReachWorld(), episodes, TIME, split_generator(split, 0))
 
 
 def reach(settings: Reach) -> list[Row]:
@@ -99,15 +101,16 @@ def reach(settings: Reach) -> list[Row]:
 
 
 def measure(settings: Reach) -> Iterator[Row]:
-    """Give one row for each arm."""
+    """Give one row for each world and arm."""
     encoder = chosen_encoder(settings)
     start = time.process_time()
     model = build(encoder, settings.form, settings.seed)
     trained = round(time.process_time() - start, 1)
     save_world(model, settings.work / f"{Path(settings.encoder).stem}_{settings.form}_s{settings.seed}")
-    for arm in settings.arms:
-        played = play(ARMS[arm], ReachWorld(), tasks(settings.split, settings.episodes), model, settings.seed)
-        yield {"arm": arm} | summary(played, ReachWorld().radius) | {"post_training_cpu_seconds": trained}
+    for wall, arm in product(settings.walls, settings.arms):
+        world = ReachWorld() if wall else ReachWorld(wall=(0.0, 0.0))
+        played = play(ARMS[arm], world, tasks(settings.split, settings.episodes, world), model, settings.seed)
+        yield {"wall": int(wall), "arm": arm} | summary(played, world.radius) | {"post_training_cpu_seconds": trained}
 
 
 if __name__ == "__main__":

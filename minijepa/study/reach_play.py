@@ -16,7 +16,7 @@ from minijepa.plan.space import ActionSpace, Group
 from minijepa.plan.world import WorldModel
 from minijepa.study.track import Row
 
-Arm = Literal["plan", "plan2", "plan2_last", "random"]
+Arm = Literal["plan", "restless", "plan2", "plan2_last", "random"]
 
 
 class ReachRobot:
@@ -53,13 +53,14 @@ def plane_space(world: ReachWorld) -> ActionSpace:
     return ActionSpace(2, (Group((0, 1), world.step, world.step),), move)
 
 
-def planner(horizon: int = 1, when: Literal["last", "sum"] = "sum", world: ReachWorld | None = None) -> PlanConfig:
-    """Return the planner of the plane: the cross-entropy method, 3 iterations of 48 samples, squared distances."""
-    return PlanConfig(plane_space(world or ReachWorld()), CEM(48, 3, 6), horizon, "l2", when, chunk=48)
+def planner(horizon: int = 1, when: Literal["last", "sum"] = "sum", method: CEM = CEM(48, 2, 6)) -> PlanConfig:  # noqa: B008
+    """Return the planner of the plane: the cross-entropy method, 2 iterations of 48 samples, squared distances."""
+    return PlanConfig(plane_space(ReachWorld()), method, horizon, "l2", when, chunk=48)
 
 
 ARMS: dict[str, PlanConfig | None] = {
     "plan": planner(),  # one action ahead
+    "restless": planner(method=CEM(16, 1, 2)),  # so few samples that it does not stand still in front of a wall
     "plan2": planner(2),  # two, energies of both added
     "plan2_last": planner(2, "last"),  # two, energy of the second
     "random": None,  # the random policy

@@ -13,7 +13,7 @@ from torch import Tensor
 from minijepa.model.action_predictor import ActionPredictor, Past
 from minijepa.model.checkpoint_files import CheckpointError
 from minijepa.model.encoder import VideoEncoder
-from minijepa.model.weights import assign_strictly, load, save
+from minijepa.model.weights import load, save
 from minijepa.train.latent_view import LatentView, ViewConfig
 from minijepa.train.transitions import frame_tokens
 
@@ -62,5 +62,8 @@ def load_world(folder: str | Path) -> ViewedWorld:
     if metadata.get("kind") != "view":
         raise CheckpointError(f"{folder}/view.safetensors: expected kind 'view', got {metadata.get('kind')!r}; see save_world")
     view = LatentView(ViewConfig(**json.loads(metadata["config"])), *state["mean"].shape)
-    assign_strictly(view, state, str(folder / "view.safetensors"))
+    try:
+        view.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder}/view.safetensors: the weights do not fit the config: {error}") from error
     return ViewedWorld(encoder, view.requires_grad_(False).eval(), predictor, tuple(json.loads(metadata["grid"])))

@@ -60,7 +60,7 @@ def test_planner_with_the_truth_reaches_nearly_every_goal():
     for k in range(20):
         robot = ReachRobot(WORLD, given.scene.rows(slice(k, k + 1)), given.start[k : k + 1], torch.Generator().manual_seed(k))
         oracle = Oracle(lambda robot=robot: robot.track[-1])
-        goal = SubGoal(given.goal[k : k + 1], 12)
+        goal = SubGoal(given.goal[k : k + 1], 20)
         control(oracle, robot, [goal], planner(), torch.Generator().manual_seed(k))
         ends.append((robot.track[-1] - given.goal[k]).norm().item())
     assert sum(end < WORLD.radius for end in ends) >= 18
@@ -69,7 +69,7 @@ def test_planner_with_the_truth_reaches_nearly_every_goal():
 def test_random_policy_hardly_reaches_and_is_the_same_every_time(model):
     given = tasks("test", 200)
     one, two = (play(None, WORLD, given, model, 0) for _ in range(2))
-    assert torch.equal(one.distances, two.distances) and one.distances.shape == (200, 13)
+    assert torch.equal(one.distances, two.distances) and one.distances.shape == (200, 21)
     assert summary(one, WORLD.radius)["success"] <= 0.1
 
 
@@ -117,7 +117,9 @@ def test_other_views_plan_too(encoder, form):
 def test_command_writes_one_row_an_arm(tmp_path, monkeypatch):
     monkeypatch.setattr("minijepa.study.reach.EPISODES", 24)
     monkeypatch.setattr("minijepa.study.reach.POST_STEPS", 2)
-    settings = Reach(seed=3, encoder="random", episodes=2, work=tmp_path / "work", folder=tmp_path)
+    settings = Reach(
+        seed=3, encoder="random", episodes=2, arms=("plan", "random"), walls=(True,), work=tmp_path / "work", folder=tmp_path
+    )
     rows = reach(settings)
     text = (tmp_path / "random_inverse_s3.csv").read_text().splitlines()
     assert len(text) == 3 and [row["arm"] for row in rows] == ["plan", "random"] and rows[0]["episodes"] == 2
