@@ -29,6 +29,7 @@ from minijepa.train.schedule import LearningRate
 from minijepa.train.transitions import ReachClips, Transitions, encode_episodes
 from minijepa.train.world_model import ViewedWorld, save_world
 
+Worlds = Literal["validation", "test", "test_open"]
 Form = Literal["released", "standardised", "inverse", "projected"]
 EPISODES, STEPS = 2_400, 4  # of the random policy that post-training sees, and actions in each
 POST_STEPS = 300  # of the action predictor
@@ -43,9 +44,8 @@ class Reach:
     encoder: str = "pretrained"  # "pretrained", "random", or a file that minijepa.load opens
     form: Form = "inverse"  # latents in which the model predicts
     arms: tuple[Arm, ...] = ("plan", "restless", "random")
-    walls: tuple[bool, ...] = (True, False)  # plan in the world of training, and in one without its wall
+    worlds: tuple[Worlds, ...] = ("test", "test_open")  # "validation": to choose settings in; "open": without the wall
     episodes: int = 100  # of planning, each a new world; the same for all seeds, encoders and arms
-    split: Literal["validation", "test"] = "test"  # worlds to choose settings in, or to report
     work: Path = Path("runs/reach")  # checkpoints of the training runs, which go on where they were stopped
     folder: Path = Path("data_samples/runs/reach")  # the table is written there
 
@@ -94,7 +94,7 @@ def reach(settings: Reach) -> list[Row]:
     name = Path(settings.encoder).stem
     rows: list[Row] = []
     for row in measure(settings):
-        facts: Row = {"seed": settings.seed, "encoder": name, "form": settings.form, "split": settings.split}
+        facts: Row = {"seed": settings.seed, "encoder": name, "form": settings.form}
         rows.append(facts | row)
         write_table(settings.folder / f"{name}_{settings.form}_s{settings.seed}.csv", rows)
     return rows
@@ -107,10 +107,12 @@ def measure(settings: Reach) -> Iterator[Row]:
     model = build(encoder, settings.form, settings.seed)
     trained = round(time.process_time() - start, 1)
     save_world(model, settings.work / f"{Path(settings.encoder).stem}_{settings.form}_s{settings.seed}")
-    for wall, arm in product(settings.walls, settings.arms):
+    for name, arm in product(settings.worlds, settings.arms):
+        split, wall = name.removesuffix("_open"), not name.endswith("_open")
         world = ReachWorld() if wall else ReachWorld(wall=(0.0, 0.0))
-        played = play(ARMS[arm], world, tasks(settings.split, settings.episodes, world), model, settings.seed)
-        yield {"wall": int(wall), "arm": arm} | summary(played, world.radius) | {"post_training_cpu_seconds": trained}
+        played = play(ARMS[arm], world, tasks(split, settings.episodes, world), model, settings.seed)
+        facts: Row = {"split": split, "wall": int(wall), "arm": arm}
+        yield facts | summary(played, world.radius) | {"post_training_cpu_seconds": trained}
 
 
 if __name__ == "__main__":
