@@ -90,3 +90,4 @@ def test_a_probe_on_the_width_of_vit_g_has_16_heads(tmp_path):
     assert_close(probe(tokens), written.expected["probe"], **released.CLOSE)
     as_is = VJEPA2ForVideoClassification.from_pretrained(written.folder)
     assert (as_is.classifier(as_is.pooler(tokens)) - probe(tokens)).abs().max() > 1e-2
+    written.delete()  # pytest keeps the folders of three runs
