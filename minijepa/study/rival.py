@@ -1,6 +1,6 @@
 """Latents against pixels, with one planner: how often each world model reaches the goal, and what an action costs.
 
-``python -m minijepa.study.rival --seed 0 --latent runs/reach/pretrained_inverse_s0`` trains the pixel models of a seed if
+``python -m minijepa.study.rival --seed 0 --latent data_samples/checkpoints/reach`` trains the pixel models of a seed if
 they are not there, and writes data_samples/runs/rival/tables_s0.csv. Each of the four tables is fair in one way: as many
 samples, as many calls of a network, as many seconds, as many floating-point operations an action.
 """
@@ -14,11 +14,11 @@ import torch
 import tyro
 from torch.utils.flop_counter import FlopCounterMode
 
-from minijepa.data.toy_reach import ReachWorld, Tasks
+from minijepa.data.toy_physics import split_generator
+from minijepa.data.toy_reach import ReachWorld, Tasks, sample_tasks
 from minijepa.plan.cem import CEM, PlanConfig
 from minijepa.plan.world import WorldModel
 from minijepa.study.pixel_world import FlowWorld
-from minijepa.study.reach import tasks
 from minijepa.study.reach_play import planner, play, summary
 from minijepa.study.track import Row
 from minijepa.study.train_pixels import pixel_world
@@ -28,6 +28,7 @@ from minijepa.train.world_model import load_world
 Arm = Literal["jepa", "regression", "flow"]
 Table = Literal["samples", "calls", "seconds", "flops"]
 SAMPLES = 48  # of an iteration where samples are equal; those of the planner of the plane
+ACTIONS = 12  # that an episode has
 FEWEST = 4  # samples that an iteration needs
 # seconds an action, samples, iterations: arXiv 2506.09985, reaching, one RTX 4090
 PUBLISHED = {"V-JEPA 2-AC": (16.0, 800, 10), "Cosmos": (240.0, 80, 10)}
@@ -39,13 +40,18 @@ class Rival:
     """Choose the models of a seed and the worlds they act in."""
 
     seed: int = 0  # of the models and of the planner
-    latent: Path = Path("runs/reach/pretrained_inverse_s0")  # what ``study.reach`` saved
+    latent: Path = Path("data_samples/checkpoints/reach")  # what ``study.reach`` saved
     work: Path = Path("runs/rival")  # weights of the pixel models
     episodes: int = 100  # of planning; those of ``study.reach``
     split: Literal["validation", "test"] = "test"
     distance: Literal["l1", "l2"] = "l2"  # energy of the pixel models; the latent one has that of the planner
     arms: tuple[Arm, ...] = ("jepa", "regression", "flow")  # regression is always needed: it sets the budgets
     folder: Path = Path("data_samples/runs/rival")  # the table is written there
+
+
+def tasks(split: Literal["validation", "test"], episodes: int) -> Tasks:
+    """Return the start-goal pairs of a split, up to the whole box apart."""
+    return sample_tasks(ReachWorld(), episodes, ACTIONS, split_generator(split, 0))
 
 
 class Price(NamedTuple):
