@@ -16,6 +16,7 @@ from pathlib import Path
 FLOORS = {
     "config": 0,
     "intervals": 0,
+    "files": 0,
     "hub": 1,
     "data": 1,
     "model": 2,

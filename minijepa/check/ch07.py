@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from minijepa.check.verdict import close, grader, require, require_tensor
-from minijepa.study.regularise import variance_covariance
 from minijepa.train.health import constant_loss, effective_rank
+from minijepa.train.regularise import variance_covariance
 
 
 @grader

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from minijepa.data.video_error import VideoError, require_clip
+from minijepa.files import replacing
 
 # suffix -> container, encoder. One thread and fixed settings: the same clip gives the same bytes on a machine.
 FORMATS = {".mp4": ("mp4", "libx264"), ".webm": ("webm", "libvpx-vp9")}
@@ -40,14 +41,11 @@ def write_clip(path: str | os.PathLike, video: UInt8[Tensor, "c f H W"], fps: fl
     _check_target(path, fps)
     if path.suffix.lower() == ".mp4":
         video = _even(video)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        _encode(beside, *FORMATS[path.suffix.lower()], _pictures(video), Fraction(fps).limit_denominator(1001), quality)
-        os.replace(beside, path)
+        with replacing(path) as beside:
+            _encode(beside, *FORMATS[path.suffix.lower()], _pictures(video), Fraction(fps).limit_denominator(1001), quality)
     except (av.FFmpegError, OSError) as error:
         raise VideoError.about(path, f"could not be written ({error})", "check the folder and the disk") from error
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 

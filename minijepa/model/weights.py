@@ -5,7 +5,6 @@ our own: one safetensors file whose metadata hold the kind of network and its co
 """
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch.overrides import TorchFunctionMode
 
 from minijepa.config import Part, Weights, find_released
+from minijepa.files import replacing
 from minijepa.hub import fetch
 from minijepa.model import layouts
 from minijepa.model.action_predictor import ActionPredictor
@@ -63,20 +63,16 @@ def save_for_transformers(
         facts |= {"num_pooler_layers": probe.config.depth - 1, "id2label": {str(i): f"LABEL_{i}" for i in range(count)}}
         state = {f"vjepa2.{key}": value for key, value in state.items()} | layouts.to_transformers(probe.state_dict(), "probe")
     path = write(state, Path(folder) / WEIGHTS, {"format": "pt"})
-    path.with_name("config.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    with replacing(path.with_name("config.json")) as beside:
+        beside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return path.parent
 
 
 def write(state: State, path: Path, metadata: dict[str, str]) -> Path:
     """Write tensors to a safetensors file, beside its place first and then renamed; return the path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as beside:
         save_file({key: value.contiguous() for key, value in state.items()}, beside, metadata)
         beside.chmod(0o644)  # safetensors makes its files for the owner alone
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 

@@ -90,7 +90,7 @@ class Meters:
 def run(collapse: Collapse, clips: ProbeClips | None = None) -> Meters:
     """Train one way from the seed and return its meters; ``clips`` saves drawing the probe clips again."""
     variant = WAYS[collapse.way]
-    config = pretrain_config(Compare("drift", "jepa", collapse.seed, collapse.steps, momentum=(0.98, 0.999)))
+    config = pretrain_config(Compare("drift", "jepa", collapse.seed, collapse.steps))
     meters = Meters(variant, config, clips or probe_clips(World.drift(), collapse.seed, SIZES))
     pretrain(config, variant, meters.read, collapse.every)
     return meters

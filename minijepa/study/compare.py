@@ -44,7 +44,6 @@ class Compare:
     arm: Literal["jepa", "tubes", "pixels", "supervised", "raw"] = "jepa"  # pixels: the twin; raw: PCA of the pixels
     seed: int = 0  # of weights, training clips, masks and probe clips
     steps: int = 1200  # optimiser steps, 32 clips each
-    momentum: tuple[float, float] = (0.98, 0.999)  # of the teacher, first to last step; short runs want a fast one
     probe_every: int = 100  # steps
     labelled_clips: tuple[int, ...] = (250, 4000)  # that the probes may use
     folder: Path = Path("runs/compare")  # WORLD/ARM_sSEED.csv and the weights appear in it
@@ -52,9 +51,8 @@ class Compare:
 
 def pretrain_config(compare: Compare) -> PretrainConfig:
     """Return the run of a self-supervised arm: warm-up, then a constant rate, so that any step is a fair stop."""
-    optim = replace(optimisation(compare.steps), momentum=compare.momentum)
     run = Run(seed=compare.seed, log_every=compare.probe_every, quiet=True)
-    config = PretrainConfig(data=ToyBatches(WORLDS[compare.world]), optim=optim, run=run)
+    config = PretrainConfig(data=ToyBatches(WORLDS[compare.world]), optim=optimisation(compare.steps), run=run)
     if compare.world.startswith("rich"):  # seed 0, 400 steps: speed .60 with these masks, .43 with the default
         config = replace(config, masks=(Future(0.5), Future(0.25)))
     if compare.arm == "tubes":

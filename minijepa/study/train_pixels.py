@@ -69,9 +69,10 @@ def train_pixels(kind: Kind, seed: int, known: Transitions, config: PostTrainCon
 
 def train_flow(config: PostTrainConfig, known: Transitions) -> ActionPredictor:
     """Train a flow with the batches, the schedule and the optimiser of ``post_train``."""
-    state, started = fresh_state(config), time.perf_counter()
+    state = fresh_state(config)
     folder = RunFolder(config.run.folder, f"flow, {settings(config, known)}", True, PARTS)
     state.step = folder.restore(state)
+    started = time.perf_counter() - folder.seconds
     while state.step < config.optim.steps:
         loss = flow_step(state, draw(known, config, state.step, Processes()), config)
         if state.step % config.run.log_every == 0:

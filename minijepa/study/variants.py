@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from minijepa.model.encoder import VideoEncoder, gather_tokens
 from minijepa.model.predictor import MaskedPredictor
-from minijepa.study.regularise import sigreg, variance_covariance
 from minijepa.train.masks import Masks
 from minijepa.train.objective import masked_l1
+from minijepa.train.regularise import sigreg, variance_covariance
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minijepa.data.video_files import seeded
+from minijepa.train.regularise import variance_covariance
 from minijepa.train.transitions import Transitions
 
 RIDGE = 0.1  # penalty of the solved projector, as a share of the number of pairs
@@ -104,7 +105,7 @@ def train_projector(view: LatentView, tokens: Transitions, generator: torch.Gene
     """Train the projector: the actions between two frames must be readable from their two latents.
 
     loss = mean |head(p_i, p_j) - sum of the actions from i to j| + variance and covariance terms of the latents
-    (VICReg's, see ``study.regularise``). What actions do not move, texture and distractors, does not help and is dropped.
+    (VICReg's, see ``train.regularise``). What actions do not move, texture and distractors, does not help and is dropped.
     """
     config, width = view.config, view.config.width
     head = nn.Sequential(nn.Linear(2 * width, 64), nn.GELU(), nn.Linear(64, tokens.actions.shape[2]))
@@ -116,8 +117,8 @@ def train_projector(view: LatentView, tokens: Transitions, generator: torch.Gene
         pairs = draw_pairs(tokens, config, generator)
         one, two = view(pairs.first)[:, 0], view(pairs.second)[:, 0]
         error = (head(torch.cat((one, two), 1)) - pairs.moved / tokens.actions.std()).abs().mean()
-        loose, entangled = spread(torch.cat((one, two)))
-        loss = error + config.variance * loose + config.covariance * entangled
+        kept = variance_covariance(torch.cat((one, two)))
+        loss = error + config.variance * kept.variance + config.covariance * kept.covariance
         optimiser.param_groups[0]["lr"] = config.rate * (1 - step / config.steps)
         optimiser.zero_grad()
         loss.backward()
@@ -142,10 +143,3 @@ def draw_pairs(tokens: Transitions, config: ViewConfig, generator: torch.Generat
     place = torch.arange(config.batch)
     moved = total[place, first + gap] - total[place, first]
     return Pairs(tokens.latents[rows, first], tokens.latents[rows, first + gap], moved)
-
-
-def spread(latents: Float[Tensor, "samples k"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Measure what a batch lacks in spread and what its channels share; 0 and 0 for independent ones of unit variance."""
-    covariance = latents.T.cov()
-    loose = (1 - (covariance.diagonal() + 1e-4).sqrt()).clamp_min(0).mean()
-    return loose, (covariance.square().sum() - covariance.diagonal().square().sum()) / len(covariance)

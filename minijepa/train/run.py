@@ -5,12 +5,12 @@ Every file is written beside its place and then renamed, so a kill at any moment
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
+from minijepa.files import replacing
 from minijepa.model.weights import save
 from minijepa.train.shard import gathered, gathered_network
 
@@ -103,10 +103,5 @@ def write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write bytes beside the path and rename, so that readers see the old or the new file, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as beside:
         beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

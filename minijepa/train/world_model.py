@@ -6,14 +6,12 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from minijepa.model.action_predictor import ActionPredictor, Past
-from minijepa.model.checkpoint_files import CheckpointError
+from minijepa.model.checkpoint_files import CheckpointError, read_safetensors
 from minijepa.model.encoder import VideoEncoder
-from minijepa.model.weights import load, save
+from minijepa.model.weights import load, save, write
 from minijepa.train.latent_view import LatentView, ViewConfig
 from minijepa.train.transitions import frame_tokens
 
@@ -47,18 +45,14 @@ def save_world(model: ViewedWorld, folder: Path) -> None:
     save(model.encoder, folder / "encoder.safetensors")
     save(model.predictor, folder / "predictor.safetensors")
     metadata = {"kind": "view", "config": json.dumps(asdict(model.view.config)), "grid": json.dumps(model.grid)}
-    save_file(
-        {key: value.contiguous() for key, value in model.view.state_dict().items()}, folder / "view.safetensors", metadata
-    )
-    (folder / "view.safetensors").chmod(0o644)
+    write(model.view.state_dict(), folder / "view.safetensors", metadata)
 
 
 def load_world(folder: str | Path) -> ViewedWorld:
     """Open what ``save_world`` wrote; raise FileNotFoundError or CheckpointError if it is not whole."""
     folder = Path(folder)
     encoder, predictor = (load(folder / f"{name}.safetensors") for name in ("encoder", "predictor"))
-    with safe_open(folder / "view.safetensors", framework="pt") as file:
-        metadata, state = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no dict
+    state, metadata = read_safetensors(folder / "view.safetensors")
     if metadata.get("kind") != "view":
         raise CheckpointError(f"{folder}/view.safetensors: expected kind 'view', got {metadata.get('kind')!r}; see save_world")
     view = LatentView(ViewConfig(**json.loads(metadata["config"])), *state["mean"].shape)

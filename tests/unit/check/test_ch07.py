@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from minijepa.check import ch07
-from minijepa.study import regularise
-from minijepa.train import health
+from minijepa.train import health, regularise
 
 
 def library_spread(features):

@@ -137,7 +137,7 @@ def test_failing_save_leaves_the_old_file(saved, encoder, monkeypatch):
 
 
 def test_first_save_that_fails_leaves_nothing(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(weights.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no")))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no")))
     with pytest.raises(OSError):
         save(encoder, tmp_path / "encoder.safetensors")
     assert not list(tmp_path.iterdir())

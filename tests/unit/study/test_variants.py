@@ -6,10 +6,10 @@ import torch
 from minijepa.config import EncoderConfig, PredictorConfig
 from minijepa.model.encoder import VideoEncoder
 from minijepa.model.predictor import MaskedPredictor
-from minijepa.study.regularise import sigreg, variance_covariance
 from minijepa.study.variants import Variant, generator_of
 from minijepa.train.masks import Future, Tube
 from minijepa.train.objective import latent_loss
+from minijepa.train.regularise import sigreg, variance_covariance
 
 
 @pytest.fixture

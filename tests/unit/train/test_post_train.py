@@ -13,9 +13,10 @@ from minijepa.data.toy_reach import ReachWorld
 from minijepa.model.action_predictor import ActionPredictor
 from minijepa.model.encoder import VideoEncoder
 from minijepa.train.batches import Batches
-from minijepa.train.latent_view import LatentView, ViewConfig, fit_view, spread
+from minijepa.train.latent_view import LatentView, ViewConfig, fit_view
 from minijepa.train.post_train import PostTrainConfig, State, action_losses, layer_normed, post_train
 from minijepa.train.pretrain import PretrainConfig, Run, pretrain
+from minijepa.train.regularise import variance_covariance
 from minijepa.train.schedule import LearningRate
 from minijepa.train.transitions import ReachClips, Transitions, encode_episodes, frame_tokens
 from tests.unit.train.tiny import tiny_config
@@ -202,11 +203,11 @@ def test_solved_projector_equals_ridge_regression_by_hand():
 
 def test_spread_is_zero_for_independent_channels_and_one_for_collapse():
     apart = torch.randn(20_000, 4, generator=torch.Generator().manual_seed(0)) * 1.1
-    loose, entangled = spread(apart)
+    loose, entangled = variance_covariance(apart)
     assert loose < 0.01 and entangled < 0.01
-    loose, entangled = spread(apart[:, :1].expand(-1, 4) * 1e-3)
+    loose, entangled = variance_covariance(apart[:, :1].expand(-1, 4) * 1e-3)
     assert loose > 0.98
-    assert spread(apart[:, :1].expand(-1, 4))[1] > 3
+    assert variance_covariance(apart[:, :1].expand(-1, 4))[1] > 3
 
 
 def test_released_settings_are_those_of_the_sheet():

@@ -77,7 +77,6 @@ def test_killed_run_ends_like_one_never_killed(whole, tmp_path):
 
 KILL_WHILE_SAVING = """
 import os, signal, sys
-import minijepa.train.run as run
 from minijepa.train.command import main
 write, calls = os.replace, []
 def replace(source, target):
@@ -88,7 +87,7 @@ def replace(source, target):
                 file.truncate(1000)  # the write had not come to its end
             os.kill(os.getpid(), signal.SIGKILL)
     write(source, target)
-run.os.replace = replace
+os.replace = replace
 main(sys.argv[1:])
 """
 

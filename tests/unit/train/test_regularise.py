@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from minijepa.study.regularise import sigreg, variance_covariance
 from minijepa.train.health import effective_rank, feature_std
+from minijepa.train.regularise import sigreg, variance_covariance
 
 
 def generator(seed: int = 0) -> torch.Generator:
