@@ -15,7 +15,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 if not any("tests/benchmarks" in argument for argument in sys.argv):
     from jaxtyping import install_import_hook
 
-    install_import_hook("minijepa", "beartype.beartype")
+    install_import_hook(["minijepa", "minijepa_robot"], "beartype.beartype")
 
 # One thread: the same sums in the same order on every run, and no fight between the workers of pytest-xdist.
 torch.set_num_threads(1)
