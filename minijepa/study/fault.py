@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
@@ -119,6 +120,7 @@ def find_fault(
     return Diagnosis(culprit(success, error <= tolerance, slack), success, episodes, ranks, gaps, error)
 
 
+@torch.no_grad()
 def drive(
     suspects: Suspects,
     arm: Arm,

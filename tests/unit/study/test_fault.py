@@ -1,5 +1,6 @@
 """The fault finder names the part that was broken on purpose, in a world of a point in the plane."""
 
+import warnings
 from dataclasses import replace
 from functools import cache
 
@@ -178,3 +179,23 @@ def test_bad_input_is_refused():
         find_fault(suspects, places(3, 1), places(3, 2), steps=0, tolerance=0.1)
     with pytest.raises(ValueError, match="one shape"):
         find_fault(suspects, places(1, 1)[:0], places(1, 2)[:0], steps=2, tolerance=0.1)
+
+
+class Trainable(GoodModel):
+    """Learn still: its parameters ask for gradients."""
+
+    gain = torch.ones(1, requires_grad=True)
+
+    def encode(self, frames):
+        return self.gain * super().encode(frames)
+
+
+def test_a_model_that_is_not_frozen_leaves_no_graph_and_no_warning():
+    bank = places(200, 7)
+    read_out = linear_locator(GoodModel().encode(bank), bank, 1e-6)
+    suspects = Suspects(PointWorld(), Trainable(), planner(SETTINGS), energy, read_out, guess)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        end, gaps = drive(suspects, "both learnt", places(1, 1), places(1, 2), 2, torch.Generator().manual_seed(0))
+        found = find_fault(suspects, places(1, 1), places(1, 2), steps=1, tolerance=0.1)
+    assert len(gaps) == 2 and not end.requires_grad and len(found.ranks) > 0
