@@ -3,7 +3,6 @@
 The latent model takes optimiser steps for its encoder and for its predictor; a pixel model is one network and takes them all.
 """
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -18,10 +17,8 @@ from minijepa.model.action_predictor import ActionPredictor
 from minijepa.model.weights import load, save
 from minijepa.study.pixel_world import FlowWorld, PixelWorld, cut, flow_loss, patch_side, pixel_predictor
 from minijepa.study.reach import STEPS
-from minijepa.train.post_train import PARTS, PostTrainConfig, State, draw, fresh_state, post_train, settings
+from minijepa.train.post_train import PostTrainConfig, post_train
 from minijepa.train.pretrain import Run
-from minijepa.train.processes import Processes
-from minijepa.train.run import RunFolder
 from minijepa.train.transitions import Transitions, reach_episodes
 
 Kind = Literal["regression", "flow"]
@@ -68,33 +65,14 @@ def train_pixels(kind: Kind, seed: int, known: Transitions, config: PostTrainCon
 
 
 def train_flow(config: PostTrainConfig, known: Transitions) -> ActionPredictor:
-    """Train a flow with the batches, the schedule and the optimiser of ``post_train``."""
-    state = fresh_state(config)
-    folder = RunFolder(config.run.folder, f"flow, {settings(config, known)}", True, PARTS)
-    state.step = folder.restore(state)
-    started = time.perf_counter() - folder.seconds
-    while state.step < config.optim.steps:
-        loss = flow_step(state, draw(known, config, state.step, Processes()), config)
-        if state.step % config.run.log_every == 0:
-            folder.log({"step": state.step, "loss": loss.item()})
-        if state.step % config.run.save_every == 0 or state.step == config.optim.steps:
-            folder.save(state, time.perf_counter() - started)
-    return state.predictor.eval()
+    """Train a flow with the batches, the schedule and the optimiser of ``post_train``; only the loss is another."""
 
+    def flow(predictor: nn.Module, drawn: Transitions, step: int) -> dict[str, Tensor]:
+        now, after = drawn.latents.unbind(1)
+        given, noise = (drawn.actions[:, 0], drawn.states[:, 0]), seeded(config.run.seed, step, FLOW_STREAM)
+        return {"loss": flow_loss(predictor, now, after, given, config.grid, noise)}
 
-def flow_step(state: State, drawn: Transitions, config: PostTrainConfig) -> Tensor:
-    """Take one optimiser step on some transitions, and return the loss."""
-    now, after = drawn.latents.unbind(1)
-    given = drawn.actions[:, 0], drawn.states[:, 0]
-    for group in state.optimiser.param_groups:
-        group["lr"] = config.optim.rate.at(state.step, config.optim.steps)
-    loss = flow_loss(state.predictor, now, after, given, config.grid, seeded(config.run.seed, state.step, FLOW_STREAM))
-    state.optimiser.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(state.predictor.parameters(), config.optim.clip)
-    state.optimiser.step()
-    state.step += 1
-    return loss.detach()
+    return post_train(config, known, loss=flow).predictor
 
 
 def pixel_world(kind: Kind, seed: int, folder: Path) -> PixelWorld:

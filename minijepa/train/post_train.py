@@ -1,7 +1,8 @@
 """The second training stage: learn what actions do, in the latents of a frozen encoder.
 
 Implements the loss of facebookresearch/vjepa2 ``app/vjepa_droid/train.py``: every next frame from the true frames before it
-(teacher forcing), and a few frames from the model's own predictions (rollout).
+(teacher forcing), and a few frames from the model's own predictions (rollout). ``python -m minijepa.train.post_train --help``
+lists every setting; the same command under ``torchrun --nproc-per-node N`` trains on N processes.
 """
 
 import time
@@ -18,13 +19,15 @@ from tqdm import tqdm
 from minijepa.config import ActionPredictorConfig
 from minijepa.data.video_files import seeded
 from minijepa.model.action_predictor import ActionPredictor
+from minijepa.model.weights import save
 from minijepa.train.pretrain import Run
 from minijepa.train.processes import Processes
 from minijepa.train.run import RunFolder
 from minijepa.train.schedule import LearningRate, Optimisation, adamw
-from minijepa.train.transitions import Transitions
+from minijepa.train.transitions import Sequences, Transitions
 
 Finish = Callable[[Tensor], Tensor]  # what is done to a prediction before it counts as a latent
+Loss = Callable[[nn.Module, Transitions, int], dict[str, Tensor]]  # (predictor, batch, step) -> losses that are added up
 PARTS = ("predictor", "optimiser")  # what a checkpoint holds of the state
 
 
@@ -88,13 +91,13 @@ def action_losses(
 class Learner(nn.Module):
     """Join predictor and loss in one module, so that DistributedDataParallel can wrap it."""
 
-    def __init__(self, predictor: ActionPredictor, config: PostTrainConfig, finish: Finish) -> None:
+    def __init__(self, predictor: ActionPredictor, loss: Loss) -> None:
         super().__init__()
-        self.predictor, self.config, self.finish = predictor, config, finish
+        self.predictor, self.loss = predictor, loss
 
-    def forward(self, known: Transitions) -> tuple[Tensor, Tensor]:
-        """Return the two losses of a batch."""
-        return action_losses(self.predictor, known, self.config.grid, self.config.auto_steps, self.finish)
+    def forward(self, known: Transitions, step: int) -> dict[str, Tensor]:
+        """Return the losses of a batch by name."""
+        return self.loss(self.predictor, known, step)
 
 
 @dataclass
@@ -116,25 +119,31 @@ def fresh_state(config: PostTrainConfig) -> State:
 
 def post_train(
     config: PostTrainConfig,
-    known: Transitions,
+    known: Sequences,
     finish: Finish = layer_normed,
     watch: Callable[[State], None] | None = None,
     watch_every: int = 100,
+    loss: Loss | None = None,
 ) -> State:
     """Train from the last checkpoint of the run, or from the beginning, to the last step.
 
     known: encoded once, before; the encoder is frozen and takes no part. Other arguments as in ``pretrain``.
     finish: ``layer_normed`` as released, or ``LatentView.finish``.
+    loss: instead of the two of ``action_losses``.
     A run that is stopped and started again ends with the same weights, bit by bit.
 
     Differs: the official trainer encodes each clip again in every step, and keeps a copy of the encoder in its optimiser
     that no gradient ever reaches.
     """
     state = fresh_state(config)
+
+    def released(predictor: nn.Module, batch: Transitions, step: int) -> dict[str, Tensor]:
+        return dict(zip(("forcing", "rollout"), action_losses(predictor, batch, config.grid, config.auto_steps, finish)))
+
     with Processes.join(config.run.device) as processes:
-        folder = RunFolder(config.run.folder, settings(config, known), processes.rank == 0, PARTS)
+        folder = RunFolder(config.run.folder, settings(config, known, loss), processes.rank == 0, PARTS)
         state.step = folder.restore(state)
-        learner = Learner(state.predictor, config, finish).train()
+        learner = Learner(state.predictor, loss or released).train()
         learner = DistributedDataParallel(learner) if processes.world > 1 else learner
         started = time.perf_counter() - folder.seconds
         silent = config.run.quiet or processes.rank > 0
@@ -146,39 +155,47 @@ def post_train(
             last = state.step == config.optim.steps
             if state.step % config.run.log_every == 0 or last:
                 row = {"step": state.step, "seconds": time.perf_counter() - started}
-                folder.log(row | {name: processes.mean(loss) for name, loss in zip(("forcing", "rollout"), losses)})
+                folder.log(row | {name: processes.mean(value) for name, value in losses.items()})
             if state.step % config.run.save_every == 0 or last:
                 folder.save(state, time.perf_counter() - started)
         if watch:
             watch(state)
+        if folder.writes:
+            save(state.predictor, folder.path / "predictor.safetensors")
     state.predictor.eval()
     return state
 
 
-def train_step(learner: nn.Module, state: State, known: Transitions, config: PostTrainConfig) -> tuple[Tensor, Tensor]:
+def train_step(learner: nn.Module, state: State, known: Transitions, config: PostTrainConfig) -> dict[str, Tensor]:
     """Take one optimiser step on this process's share of the batch."""
     optim = config.optim
     for group in state.optimiser.param_groups:
         group["lr"] = optim.rate.at(state.step, optim.steps)
     with torch.autocast(torch.device(config.run.device).type, torch.bfloat16, enabled=optim.bf16):
-        forcing, rollout = learner(known)
+        losses = learner(known, state.step)
     state.optimiser.zero_grad()
-    (forcing + rollout).backward()
+    sum(losses.values()).backward()
     if optim.clip is not None:
         nn.utils.clip_grad_norm_(state.predictor.parameters(), optim.clip)
     state.optimiser.step()
     state.step += 1
-    return forcing.detach(), rollout.detach()
+    return {name: loss.detach() for name, loss in losses.items()}
 
 
-def draw(known: Transitions, config: PostTrainConfig, step: int, processes: Processes) -> Transitions:
+def draw(known: Sequences, config: PostTrainConfig, step: int, processes: Processes) -> Transitions:
     """Draw the sequences of a step, with replacement, and keep this process's rows."""
-    chosen = torch.randint(len(known.actions), (config.batch,), generator=seeded(config.run.seed, step))
+    chosen = torch.randint(len(known), (config.batch,), generator=seeded(config.run.seed, step))
     drawn = known.rows(chosen[processes.share(config.batch)])
     return Transitions(*(part.to(config.run.device) for part in (drawn.latents, drawn.actions, drawn.states)))
 
 
-def settings(config: PostTrainConfig, known: Transitions) -> str:
-    """Describe all that decides the weights of a run, the data by its size and sum."""
-    data = f"{tuple(known.latents.shape)}-{known.latents.double().sum().item():.6f}"
-    return f"sequences {data}, {replace(config, run=Run(seed=config.run.seed))!r}"
+def settings(config: PostTrainConfig, known: Sequences, loss: Loss | None = None) -> str:
+    """Describe all that decides the weights of a run: the data by its own word, the loss by its name if it is another."""
+    named = "" if loss is None else f"{loss.__qualname__}, "
+    return f"{named}sequences {known.identity()}, {replace(config, run=Run(seed=config.run.seed))!r}"
+
+
+if __name__ == "__main__":
+    from minijepa.train.post_train_command import main  # it imports this file: the command stands above the loop
+
+    main()

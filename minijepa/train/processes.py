@@ -20,7 +20,10 @@ class Processes:
     @classmethod
     @contextmanager
     def join(cls, device: str) -> Iterator["Processes"]:
-        """Join the group that torchrun started, or be alone; leave the group at the end."""
+        """Join the group that torchrun started, or be alone; who joined first leaves the group at the end."""
+        if dist.is_initialized():  # a group that was left cannot be joined again
+            yield cls(dist.get_rank(), dist.get_world_size())
+            return
         if int(os.environ.get("WORLD_SIZE", "1")) < 2:
             yield cls()
             return

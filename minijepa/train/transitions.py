@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -32,9 +33,29 @@ class Transitions:
                 "an action leads from one frame to the next"
             )
 
+    def __len__(self) -> int:
+        return len(self.actions)
+
     def rows(self, index: Tensor) -> "Transitions":
         """Pick some sequences."""
         return Transitions(self.latents[index], self.actions[index], self.states[index])
+
+    def identity(self) -> str:
+        """Tell which data these are by their size and sum, for the settings of a run."""
+        return f"{tuple(self.latents.shape)}-{self.latents.double().sum().item():.6f}"
+
+
+@runtime_checkable
+class Sequences(Protocol):
+    """Ask three things of what is learnt from: ``Transitions`` in memory, or a ``feature_cache.FeatureCache`` on disk."""
+
+    def __len__(self) -> int: ...
+
+    def rows(self, index: Tensor) -> Transitions:
+        """Return some sequences."""
+
+    def identity(self) -> str:
+        """Tell which data these are."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The rival is trained as the latent model is: the same episodes, as many steps and parameters; and it learns."""
 
+import csv
 from dataclasses import replace
 
 import pytest
@@ -13,10 +14,10 @@ from minijepa.model.encoder import VideoEncoder
 from minijepa.study import train_pixels
 from minijepa.study.pixel_world import FlowWorld, PixelWorld, paste, pixel_predictor
 from minijepa.study.reach import EPISODES, POST_STEPS, STEPS, pretraining
-from minijepa.study.train_pixels import PIXEL_EPISODES, PIXEL_STEPS, flow_step, pixel_pairs, pixel_world, train_flow, training
+from minijepa.study.train_pixels import PIXEL_EPISODES, PIXEL_STEPS, pixel_pairs, pixel_world, train_flow, training
 from minijepa.study.train_pixels import train_pixels as train
 from minijepa.train.latent_view import LatentView, ViewConfig
-from minijepa.train.post_train import PostTrainConfig, fresh_state
+from minijepa.train.post_train import PostTrainConfig, post_train
 from minijepa.train.pretrain import Run
 from minijepa.train.transitions import reach_episodes
 
@@ -56,30 +57,39 @@ def test_a_pixel_model_has_no_less_than_the_latent_one():
     assert PIXEL_EPISODES >= EPISODES
 
 
-def test_the_flow_learns_to_read_noisy_pictures(known):
-    config = small(True, Run(seed=1, quiet=True), 40)
-    state = fresh_state(config)
-    losses = torch.stack([flow_step(state, known.rows(torch.arange(8)), config) for _ in range(40)])
-    assert losses[-5:].mean() < 0.96 * losses[:5].mean()  # the rate is still warming up
+def test_the_flow_learns_to_read_noisy_pictures(known, tmp_path):
+    some = known.rows(torch.arange(8))
+    train_flow(small(True, Run(tmp_path, seed=1, log_every=1, quiet=True), 40), some)
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    losses = torch.tensor([float(row["loss"]) for row in rows])
+    assert len(losses) == 40 and losses[-5:].mean() < 0.96 * losses[:5].mean()  # the rate is still warming up
 
 
 def test_a_stopped_flow_goes_on_to_the_same_weights(known, tmp_path, monkeypatch):
     run = Run(tmp_path, seed=2, log_every=1, save_every=2, quiet=True)
-    config, step = small(True, run, 5), train_pixels.flow_step
+    config, loss, calls = small(True, run, 5), train_pixels.flow_loss, []
 
-    def dies(state, drawn, config):
-        if state.step == 4:
+    def dies(*arguments):
+        calls.append(1)
+        if len(calls) == 5:
             raise KeyboardInterrupt
-        return step(state, drawn, config)
+        return loss(*arguments)
 
-    monkeypatch.setattr(train_pixels, "flow_step", dies)
+    monkeypatch.setattr(train_pixels, "flow_loss", dies)
     with pytest.raises(KeyboardInterrupt):
         train_flow(config, known)
-    monkeypatch.setattr(train_pixels, "flow_step", step)
+    monkeypatch.setattr(train_pixels, "flow_loss", loss)
     assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] == 4
     stopped, whole = train_flow(config, known), train_flow(replace(config, run=replace(run, folder=None)), known)
     for ours, theirs in zip(stopped.parameters(), whole.parameters()):
         assert torch.equal(ours, theirs)
+
+
+def test_the_run_of_a_flow_is_not_taken_for_another(known, tmp_path):
+    config = small(True, Run(tmp_path, quiet=True), 1)
+    train_flow(config, known)
+    with pytest.raises(ValueError, match="flow"):
+        post_train(config, known)
 
 
 @pytest.mark.parametrize("kind, form", [("regression", PixelWorld), ("flow", FlowWorld)])
