@@ -1,0 +1,8 @@
+"""Say why a test of the simulated arm is skipped."""
+
+import importlib.util
+
+import pytest
+
+_MISSING = [name for name in ("mujoco", "franky_sim") if importlib.util.find_spec(name) is None]
+simulation = pytest.mark.skipif(bool(_MISSING), reason=f"{_MISSING} not installed: pip install -e '.[robot]'")
