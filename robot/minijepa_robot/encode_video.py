@@ -1,0 +1,65 @@
+"""Append the pictures of one episode after another to one mp4 file."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+from av.video.reformatter import ColorRange, Colorspace
+from jaxtyping import UInt8
+
+from minijepa_robot.episodes import EpisodeError
+
+GROUP = 16  # frames between key frames at most; a reader decodes up to so many for one picture
+
+
+class VideoTrack:
+    """Encode pictures to H.264 as they come; every ``append`` begins with a key frame.
+
+    One thread and fixed settings: the same pictures give the same bytes on a machine. To be used as a context manager.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: float | int, quality: int) -> None:
+        self.path, self.size, self.fps, self.frames = path, size, Fraction(fps).limit_denominator(1001), 0
+        if size[0] % 2 or size[1] % 2:
+            raise EpisodeError.about(path, f"H.264 wants even sides, got {size}", "draw pictures of even height and width")
+        self._out = av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"})
+        # x264's macroblock tree reads memory that it never wrote, see minijepa.data.write
+        own = {"x264-params": f"mbtree=0:keyint={GROUP}:forced-idr=1", "crf": str(quality)}
+        self._stream = self._out.add_stream("libx264", rate=self.fps, options=own)
+        self._stream.height, self._stream.width = size
+        self._stream.pix_fmt = "yuv420p"
+        context = self._stream.codec_context
+        context.thread_count = 1
+        context.colorspace, context.color_range = Colorspace.ITU601, ColorRange.MPEG
+
+    def __enter__(self) -> "VideoTrack":
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            self._out.mux(self._stream.encode())
+        self._out.close()
+
+    @property
+    def seconds(self) -> float:
+        """Tell how long the file is so far."""
+        return float(self.frames / self.fps)
+
+    def append(self, pictures: UInt8[np.ndarray, "f H W 3"]) -> None:
+        """Encode the pictures of an episode; raises EpisodeError for another size than that of the file."""
+        if pictures.shape[1:3] != self.size:
+            wrong = f"expected pictures of {self.size} px (height, width), got {pictures.shape[1:3]}"
+            raise EpisodeError.about(self.path, wrong, "write each size to a data set of its own")
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = self.frames, 1 / self.fps
+            if number == 0:
+                frame.pict_type = PictureType.I
+            self._out.mux(self._stream.encode(frame))
+            self.frames += 1
+
+    def megabytes(self) -> float:
+        """Tell how large the file is so far; the encoder holds some frames back."""
+        return self.path.stat().st_size / 1e6
