@@ -1,0 +1,223 @@
+"""Drive a Franka through libfranka: a real one, or the simulated one of server.py, by the same calls.
+
+    with FrankaArm(server.host, "simulation") as arm:
+        arm.act(np.array([0, 0.05, 0, 0, 0, 0, 0]))     # 5 cm to the left, in 250 ms
+        arm.grasp(20.0)
+
+Targets are absolute poses in the base frame: a relative one would be taken in the frame of the hand, which points down.
+An action every 250 ms takes over the motion that still runs, without a halt between. The hand knows two states: an action
+closes it when the commanded closedness passes 0.6 and opens it below 0.4, and waits for it, since no Franka hand moves
+within one action. Every call has a time after which it ends in ``NoAnswer``; worker.py says how.
+"""
+
+import importlib.util
+import ipaddress
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+
+from minijepa_robot.arm.interface import (
+    PERIOD,
+    ArmError,
+    Halted,
+    Hand,
+    MotionFailed,
+    NoAnswer,
+    NoConnection,
+    Refused,
+    StoppedByOperator,
+)
+from minijepa_robot.arm.limits import Limits, closedness, closes
+from minijepa_robot.arm.operator_stop import OperatorStop
+from minijepa_robot.arm.remote import Note, Remote
+from minijepa_robot.arm.worker import ArmState, Link
+from minijepa_robot.kinematics import angles, matrix
+
+SETTLE_TIME, HAND_TIME = 10.0, 8.0  # s for a motion to end; for the hand
+LOOK = 0.02  # s between two looks at an arm in motion
+TOOL = np.diag((1.0, -1.0, -1.0))  # the tool's frame in that of libfranka's end effector, whose z leaves the fingers
+GRASP_FORCE = 20.0  # N, of the hand that an action closes
+
+
+class FrankaArm:
+    """Connect to an arm and hold it until ``close``.
+
+    host: its address. kind: "hardware" insists on a realtime kernel; "simulation" does without and takes a loopback address
+    only. limits: checked before every command. stop: asked before every command and during motion. dynamics: share of the
+    arm's acceleration that motions use.
+
+    After any error but a ``Refused`` the connection is given up: the arm holds its place, every command raises ``Halted``, and
+    ``connect`` begins anew. ``log`` holds every stop and what came of it. Raises ValueError for settings that make no sense,
+    ``NoConnection`` where no connection comes about.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        kind: Literal["simulation", "hardware"],
+        limits: Limits | None = None,
+        stop: OperatorStop | None = None,
+        dynamics: float = 0.3,
+    ) -> None:
+        self.limits, self.stop_button = limits or Limits(), stop or OperatorStop()
+        self.log: deque[Note] = deque(maxlen=1000)
+        self._link, self._remote = _link(host, kind, dynamics, self.limits), None
+        self.connect()
+
+    def connect(self) -> None:
+        """Connect, or connect again after an error, with the arm at rest and in sight."""
+        self.close()
+        if self.stop_button.asked():
+            raise StoppedByOperator.about("expected to connect, the operator's stop is on", "release it first")
+        self._remote = Remote(self._link, self.stop_button, self.log)
+        self._commanded, self._last = self.pose(), -np.inf
+        self._closed = self.hand().grasped or bool(self._commanded[6] > 0.5)
+
+    def pose(self) -> Float64[np.ndarray, "7"]:
+        """Return the measured pose: x y z (m), three angles (rad), closedness."""
+        with self._guarded() as remote:
+            return _pose(remote)
+
+    def hand(self) -> Hand:
+        """Return the width in m and whether something is held."""
+        with self._guarded() as remote:
+            return Hand(*remote.ask("hand"))
+
+    def act(self, action: np.ndarray) -> None:
+        """Check an action, send it, and return after 250 ms; later if it opens or closes the hand.
+
+        Raises a ``Refused`` and does not send it if a limit forbids it; else the ``ArmError`` of what went wrong. The arm has
+        been told to stop before any of them.
+        """
+        with self._guarded() as remote:
+            measured, now = _pose(remote), time.monotonic()
+            goal = self.limits.target(self._commanded, measured, action, now - self._last)
+            remote.ask("move", _flange(goal))
+            self._commanded, self._last = goal, now
+            if closes(self._closed, goal[6]) == self._closed:
+                self._watch(remote, now + PERIOD)
+            else:
+                self._settle(remote)
+                self._grip(remote, not self._closed, GRASP_FORCE)
+
+    def settle(self) -> None:
+        """Wait until the arm stands still; raise ``Blocked`` if that is not where it was told to be."""
+        with self._guarded() as remote:
+            self._settle(remote)
+
+    def grasp(self, force: float | int) -> bool:
+        """Close the hand with a force in newtons and tell whether it holds something."""
+        with self._guarded() as remote:
+            self._grip(remote, True, self.limits.grip(force))
+            return Hand(*remote.ask("hand")).grasped
+
+    def open(self) -> None:
+        """Open the hand."""
+        with self._guarded() as remote:
+            self._grip(remote, False, 0.0)
+
+    def heartbeat(self) -> None:
+        """Tell the watchdog that we are well, and learn of an error; call it while something else takes long."""
+        with self._guarded() as remote:
+            remote.ask("arm")
+
+    def stop(self, why: str) -> str:
+        """Tell arm and hand to stop and return what came of it; also where nothing answers, in 3 s at most."""
+        return self._remote.stop(why) if self._remote else "not connected: nothing to stop"
+
+    def close(self) -> None:
+        """Stop the arm and end the connection."""
+        if self._remote:
+            self._remote.stop("close")
+            self._remote.drop()
+            self._remote = None
+
+    def __enter__(self) -> "FrankaArm":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[Remote]:
+        """Give the connection; stop the arm before an error leaves, and give the connection up unless it was a refusal."""
+        if self._remote is None:
+            raise Halted.about("expected a connected arm, got one that was closed or stopped by an error", "call connect()")
+        try:
+            self._heed()
+            yield self._remote
+        except (ArmError, KeyboardInterrupt) as error:
+            self._remote.stop(type(error).__name__)
+            if isinstance(error, ArmError) and not isinstance(error, Refused):
+                self._remote.drop()
+                self._remote = None
+            raise
+
+    def _heed(self) -> None:
+        if self.stop_button.asked():
+            raise StoppedByOperator.about("expected to go on, got the operator's stop", "release it, then connect again")
+
+    def _watch(self, remote: Remote, until: float, settled: bool = False) -> bool:
+        """Look at the arm until a time, or until it stands still if that is asked; tell whether it does."""
+        while True:
+            self._heed()
+            moving = remote.ask("arm").moving
+            left = until - time.monotonic()
+            if left <= 0 or (settled and not moving):
+                return not moving
+            time.sleep(min(LOOK, left))
+
+    def _settle(self, remote: Remote) -> None:
+        if not self._watch(remote, time.monotonic() + SETTLE_TIME, settled=True):
+            raise NoAnswer.about(f"expected the motion to end within {SETTLE_TIME:g} s, it goes on", "see what holds the arm")
+        self.limits.arrived(self._commanded, _pose(remote))
+
+    def _grip(self, remote: Remote, close: bool, force: float) -> None:
+        remote.ask("grasp", force) if close else remote.ask("open")
+        self._closed, until = close, time.monotonic() + HAND_TIME
+        self._commanded[6] = float(close)
+        while (done := remote.ask("gripped")) is None:
+            self._heed()
+            if time.monotonic() > until:
+                raise NoAnswer.about(f"expected the hand to finish within {HAND_TIME:g} s, it goes on", "see what holds it")
+            time.sleep(LOOK)
+        if not (done or close):
+            raise MotionFailed.about("expected the hand to open, it did not", "free the fingers, then connect again")
+
+
+def _link(host: str, kind: str, dynamics: float, limits: Limits) -> Link:
+    if kind not in ("simulation", "hardware"):
+        raise ValueError(f"FrankaArm: expected kind 'simulation' or 'hardware', got {kind!r}")
+    if not 0 < dynamics <= 1:
+        raise ValueError(f"FrankaArm: expected dynamics above 0 and at most 1, got {dynamics}")
+    if kind == "simulation" and not _is_loopback(host):
+        raise ValueError(f"FrankaArm: expected a simulation at 127.x.y.z, got {host!r}; an arm elsewhere is 'hardware'")
+    if importlib.util.find_spec("franky") is None:
+        raise NoConnection.about("FrankaArm: expected franky-control, it is not installed", "pip install 'minijepa[robot]'")
+    return Link(host, kind == "hardware", dynamics, limits.speed, limits.watchdog)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _pose(remote: Remote) -> Float64[np.ndarray, "7"]:
+    state: ArmState = remote.ask("arm")
+    width, _ = remote.ask("hand")
+    flange = np.array(state.flange)
+    return np.concatenate((flange[:3, 3], angles(flange[:3, :3] @ TOOL), (closedness(width),)))
+
+
+def _flange(pose: Float64[np.ndarray, "7"]) -> list[list[float]]:
+    """Return the matrix (4, 4) of libfranka's end effector for a pose of ours."""
+    flange = np.eye(4)
+    flange[:3, 3], flange[:3, :3] = pose[:3], matrix(pose[3:6]) @ TOOL
+    return flange.tolist()
