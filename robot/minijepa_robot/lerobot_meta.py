@@ -37,8 +37,9 @@ def frame_statistics(name: str, pictures: np.ndarray) -> dict[str, list]:
 
 
 def _describe(name: str, values: np.ndarray) -> dict[str, list[float]]:
-    """Describe (rows, numbers)."""
-    parts = (values.min(0), values.max(0), values.mean(0), values.std(0), np.array([len(values)]))
+    """Describe (rows, numbers); a NaN means that nobody knows, and a number that nobody ever knew is described by zeros."""
+    known = np.where(np.isfinite(values).any(0), values, 0.0)
+    parts = (np.nanmin(known, 0), np.nanmax(known, 0), np.nanmean(known, 0), np.nanstd(known, 0), np.array([len(values)]))
     return {f"stats/{name}/{kind}": part.tolist() for kind, part in zip(KINDS, parts)}
 
 
@@ -66,7 +67,7 @@ def write_meta(root: Path, layout: Layout, lists: Sequence[Path]) -> None:
 def info(layout: Layout, episodes: int, frames: int) -> dict:
     """Return the content of meta/info.json."""
     totals = {"total_episodes": episodes, "total_frames": frames, "total_tasks": len(layout.tasks)}
-    sizes = {"chunks_size": names.CHUNK, "data_files_size_in_mb": 100, "video_files_size_in_mb": layout.file_mb}
+    sizes = {"chunks_size": names.CHUNK, "data_files_size_in_mb": 100, "video_files_size_in_mb": min(layout.file_mb, 500)}
     paths = {"data_path": names.DATA_PATH, "video_path": names.VIDEO_PATH}
     head = {"codebase_version": names.VERSION, "robot_type": layout.robot} | totals | sizes
     return head | {"fps": layout.fps, "splits": {"train": f"0:{episodes}"}} | paths | {"features": names.features(layout)}
