@@ -4,7 +4,7 @@ An episode is a function of (recipe, seed, number) and of nothing else, so it ca
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from itertools import groupby
 from typing import Literal
 
@@ -55,17 +55,23 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Path:
-    """Say how a camera goes during an episode: evenly from one place to another."""
+class Stand:
+    """Say where a third-person camera stands, seen from its usual place."""
 
-    start: Camera
-    end: Camera
+    turn: float | int = 0.0  # degrees about the middle of the workspace
+    rise: float | int = 0.0  # m
+    far: float | int = 1.0  # times the usual distance
 
-    def at(self, share: float) -> Camera:
-        """Return the camera at a share of the way, 0 to 1."""
-        parts = zip(self.start.position, self.end.position)
-        place = tuple(float(a + share * (b - a)) for a, b in parts)
-        return replace(self.start, position=place)
+    def camera(self) -> Camera:
+        """Return the camera there; it looks at what it usually looks at."""
+        camera = SIDE.orbit(self.turn)
+        x, y, z = (t + self.far * (p - t) for p, t in zip(camera.position, camera.target))
+        return replace(camera, position=(x, y, z + self.rise))
+
+    def towards(self, other: "Stand", share: float) -> "Stand":
+        """Return the stand at a share, 0 to 1, of the way to another, around the workspace."""
+        ours, theirs = (np.array(astuple(stand)) for stand in (self, other))
+        return Stand(*(ours + share * (theirs - ours)).tolist())
 
 
 def record(recipe: Recipe, seed: int, number: int) -> Episode:
@@ -75,8 +81,8 @@ def record(recipe: Recipe, seed: int, number: int) -> Episode:
     """
     generator = seeded(seed, number)
     scene = Scene.random(generator) if recipe.scenes == "random" else Scene()
-    paths = {name: draw_path(recipe, generator) for name in recipe.names[:-1]}
-    with Simulation(scene, {name: path.start for name, path in paths.items()}, recipe.size) as simulation:
+    ways = {name: draw_way(recipe, generator) for name in recipe.names[:-1]}
+    with Simulation(scene, {name: start.camera() for name, (start, _) in ways.items()}, recipe.size) as simulation:
         _start(simulation, generator, f"seed {seed} episode {number}")
         rows, phases = [_see(simulation, recipe)], []
         moves = play(simulation, generator)
@@ -84,28 +90,26 @@ def record(recipe: Recipe, seed: int, number: int) -> Episode:
             move = next(moves)
             simulation.act(move.action)
             if recipe.cameras == "moving":
-                for name, path in paths.items():
-                    simulation.aim(name, path.at((step + 1) / recipe.steps))
+                for name, (start, end) in ways.items():
+                    simulation.aim(name, start.towards(end, (step + 1) / recipe.steps).camera())
             rows[-1]["command"] = move.action
             rows.append(_see(simulation, recipe))
             phases.append(move.phase)
     return _episode(rows, phases, scene, recipe, {"seed": seed, "number": number})
 
 
-def draw_path(recipe: Recipe, generator: torch.Generator) -> Path:
-    """Draw where a third-person camera stands, and where it goes."""
+def draw_way(recipe: Recipe, generator: torch.Generator) -> tuple[Stand, Stand]:
+    """Draw where a third-person camera stands at the start and at the end of an episode."""
     if recipe.cameras == "fixed":
-        return Path(SIDE, SIDE)
-    start = draw_camera(recipe.spread, generator)
-    return Path(start, draw_camera(recipe.spread, generator) if recipe.cameras == "moving" else start)
+        return Stand(), Stand()
+    start = draw_stand(recipe.spread, generator)
+    return start, draw_stand(recipe.spread, generator) if recipe.cameras == "moving" else start
 
 
-def draw_camera(spread: float | int, generator: torch.Generator) -> Camera:
+def draw_stand(spread: float | int, generator: torch.Generator) -> Stand:
     """Draw a place around the workspace: turned, up to 15 cm higher or lower, up to 15% nearer or further."""
     turn, rise, far = (2 * torch.rand(3, generator=generator, dtype=torch.float64) - 1).tolist()
-    camera = SIDE.orbit(spread * turn)
-    x, y, z = (t + (1 + 0.15 * far) * (p - t) for p, t in zip(camera.position, camera.target))
-    return replace(camera, position=(x, y, z + 0.15 * rise))
+    return Stand(spread * turn, 0.15 * rise, 1 + 0.15 * far)
 
 
 def _start(simulation: Simulation, generator: torch.Generator, source: str) -> None:

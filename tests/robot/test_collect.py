@@ -15,7 +15,7 @@ from minijepa_robot.collect import Collect, collect, main, missing_shards
 from minijepa_robot.dataset import EpisodeClips, Slicing
 from minijepa_robot.episodes import EpisodeError
 from minijepa_robot.lerobot import LeRobotEpisodes
-from minijepa_robot.record import TASKS, Recipe, draw_camera, record
+from minijepa_robot.record import TASKS, Recipe, Stand, draw_stand, record
 from minijepa_robot.scene import SIDE, WORKSPACE
 from minijepa_robot.simulation import LIMITS
 from tests.robot import needs
@@ -133,10 +133,17 @@ def test_drawn_cameras_look_at_the_workspace():
     generator = torch.Generator().manual_seed(0)
     middle = np.mean(WORKSPACE, axis=0)
     for _ in range(50):
-        camera = draw_camera(60, generator)
+        camera = draw_stand(60, generator).camera()
         towards = middle - np.array(camera.position)
         angle = np.degrees(np.arccos(-camera.rotation()[:, 2] @ towards / np.linalg.norm(towards)))
         assert angle < 8 and 0.6 < camera.position[2] < 1.2
+
+
+def test_a_camera_goes_around_the_workspace_and_not_through_it():
+    ways = [Stand(-60.0).towards(Stand(60.0), share).camera() for share in np.linspace(0, 1, 9)]
+    far = [np.linalg.norm(np.subtract(camera.position, camera.target)) for camera in ways]
+    assert np.ptp(far) < 1e-9 and np.allclose(ways[4].position, SIDE.position)
+    assert np.allclose(ways[0].position, SIDE.orbit(-60).position) and np.allclose(ways[8].target, SIDE.orbit(60).target)
 
 
 def test_recorded_episodes_train(recorded):
