@@ -75,8 +75,8 @@ class FrankaArm:
         if self.stop_button.asked():
             raise StoppedByOperator.about("expected to connect, the operator's stop is on", "release it first")
         self._remote = Remote(self._link, self.stop_button, self.log)
-        self._commanded, self._last = self.pose(), -np.inf
-        self._closed = self.hand().grasped or bool(self._commanded[6] > 0.5)
+        self._commanded, self._last = None, -np.inf  # None: wherever it stands
+        self._closed = self.hand().grasped or bool(self.pose()[6] > 0.5)
 
     def pose(self) -> Float64[np.ndarray, "7"]:
         """Return the measured pose: x y z (m), three angles (rad), closedness."""
@@ -95,8 +95,9 @@ class FrankaArm:
         been told to stop before any of them.
         """
         with self._guarded() as remote:
-            measured, now = _pose(remote), time.monotonic()
-            goal = self.limits.target(self._commanded, measured, action, now - self._last)
+            now, measured = time.monotonic(), _pose(remote)
+            commanded = measured if self._commanded is None else self._commanded
+            goal = self.limits.target(commanded, measured, action, now - self._last)
             remote.ask("move", _flange(goal))
             self._commanded, self._last = goal, now
             if closes(self._closed, goal[6]) == self._closed:
@@ -128,6 +129,7 @@ class FrankaArm:
 
     def stop(self, why: str) -> str:
         """Tell arm and hand to stop and return what came of it; also where nothing answers, in 3 s at most."""
+        self._commanded = None
         return self._remote.stop(why) if self._remote else "not connected: nothing to stop"
 
     def close(self) -> None:
@@ -152,7 +154,7 @@ class FrankaArm:
             self._heed()
             yield self._remote
         except (ArmError, KeyboardInterrupt) as error:
-            self._remote.stop(type(error).__name__)
+            self.stop(type(error).__name__)
             if isinstance(error, ArmError) and not isinstance(error, Refused):
                 self._remote.drop()
                 self._remote = None
@@ -175,12 +177,14 @@ class FrankaArm:
     def _settle(self, remote: Remote) -> None:
         if not self._watch(remote, time.monotonic() + SETTLE_TIME, settled=True):
             raise NoAnswer.about(f"expected the motion to end within {SETTLE_TIME:g} s, it goes on", "see what holds the arm")
-        self.limits.arrived(self._commanded, _pose(remote))
+        if self._commanded is not None:
+            self.limits.arrived(self._commanded, _pose(remote))
 
     def _grip(self, remote: Remote, close: bool, force: float) -> None:
         remote.ask("grasp", force) if close else remote.ask("open")
         self._closed, until = close, time.monotonic() + HAND_TIME
-        self._commanded[6] = float(close)
+        if self._commanded is not None:
+            self._commanded[6] = float(close)
         while (done := remote.ask("gripped")) is None:
             self._heed()
             if time.monotonic() > until:

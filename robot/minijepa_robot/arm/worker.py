@@ -24,9 +24,10 @@ ATTEMPTS = 3  # to connect: after a client that left without a word, libfranka's
 LISTEN = 0.005  # s between two looks at the operator's stop and the watchdog
 STOP_TIME = 0.5  # s that a stop may take before it counts as not confirmed
 HAND_SPEED = 0.05  # m/s of the fingers
-# A grasp aims at 1 cm and counts from 5 mm on: the simulated hand presses only as far as its aim lies inside the object, and an
-# aim of 0 would call an empty hand a success.
-GRASP_WIDTH, GRASP_INNER, GRASP_OUTER = 0.01, 0.005, 0.07
+# The simulated hand presses only as far as its aim lies inside the object, so the aim is narrow. It calls every grasp a success
+# that ends at its aim or wider, so an empty hand is told by its width. A real hand closes to 0 and says no by itself.
+GRASP_WIDTH, GRASP_INNER, GRASP_OUTER = 0.004, 0.003, 0.076  # m
+THIN = 0.008  # m; what is thinner counts as nothing
 OPENING = 0.08  # m
 
 
@@ -75,7 +76,7 @@ class Held:
     def hand(self) -> tuple[float, bool]:
         """Return the width (m) and whether something is held."""
         state = self._gripper.state
-        return float(state.width), bool(state.is_grasped)
+        return float(state.width), bool(state.is_grasped and state.width > THIN)
 
     def move(self, flange: list[list[float]]) -> None:
         """Send the arm to an absolute pose in the base frame; a motion that runs is taken over smoothly."""
