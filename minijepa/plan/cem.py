@@ -123,11 +123,11 @@ def plan(world_model: WorldModel, context: Latent, pose: Pose, goal: Latent, con
     _require(config.space, context, pose, goal)
 
     def evaluate(actions: Tensor) -> Tensor:
-        poses, energies = config.space.poses(pose.cpu(), actions), []
-        for some, places in zip(actions.to(context.device).split(config.chunk), poses.to(context.device).split(config.chunk)):
+        poses, found = config.space.poses(pose.cpu(), actions), actions.new_zeros(len(actions))
+        for rows in torch.arange(len(actions)).split(config.chunk):
+            some, places = actions[rows].to(context.device), poses[rows].to(context.device)
             steps = [config.energy(latents, goal) for latents in rollout(world_model, context, some, places)]
-            energies.append(sum(steps) if config.when == "sum" else steps[-1])
-        found = torch.cat(energies).cpu()
+            found[rows] = (sum(steps) if config.when == "sum" else steps[-1]).cpu()  # in place: no scraps between chunks
         if found.isnan().any():
             raise NoPlan(f"expected energies, got NaN for {int(found.isnan().sum())} plans; look at the world model's output")
         return found.masked_fill(config.space.outside(poses).any(1), torch.inf)
