@@ -76,7 +76,8 @@ class DryArm:
             self._grip(False, 0.0)
 
     def settle(self) -> None:
-        """Return at once: a dry arm always stands still."""
+        """Return at once, and count the last action as over: a dry arm always stands still."""
+        self._last = -np.inf
 
     def stop(self, why: str) -> str:
         """Keep that the arm would be stopped."""

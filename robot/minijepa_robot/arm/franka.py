@@ -187,6 +187,7 @@ class FrankaArm:
             self._commanded[6] = float(close)
         while (done := remote.ask("gripped")) is None:
             self._heed()
+            remote.ask("arm")  # learns in 1 s that the server is gone, which the hand's own connection never does
             if time.monotonic() > until:
                 raise NoAnswer.about(f"expected the hand to finish within {HAND_TIME:g} s, it goes on", "see what holds it")
             time.sleep(LOOK)

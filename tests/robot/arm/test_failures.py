@@ -90,6 +90,7 @@ def test_operator_stops_a_grasp(server):
         threading.Timer(0.15, stop.press).start()
         with at_most(3), pytest.raises(interface.StoppedByOperator):
             arm.grasp(10.0)
+        print(list(arm.log))
         assert any("hand: confirmed" in note.outcome for note in arm.log)
         width = server.state().width
         time.sleep(0.5)
