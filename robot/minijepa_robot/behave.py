@@ -148,7 +148,7 @@ def draw_layout(generator: torch.Generator) -> Layout:
         place = np.array((x, y, 0.0)) + between((-0.02, -0.02, 0.06), (0.02, 0.02, 0.18), generator)
     else:
         place = anywhere(generator, SHARES["border"])
-        place = _clear_of(place, np.array((x, y)))
+        place = clear_of(place, np.array((x, y)))
     return Layout(np.array((*place, 0.0, 0.0, 0.0, 0.0)), {"cube": cube})
 
 
@@ -175,7 +175,7 @@ def _way_point(simulation: Simulation, generator: torch.Generator) -> Float64[np
     return anywhere(generator, SHARES["border"])
 
 
-def _clear_of(place: Float64[np.ndarray, "3"], cube: Float64[np.ndarray, "2"]) -> Float64[np.ndarray, "3"]:
+def clear_of(place: Float64[np.ndarray, "3"], cube: Float64[np.ndarray, "2"]) -> Float64[np.ndarray, "3"]:
     """Raise a hand that would start with its fingers in the cube."""
     beside = np.abs(place[:2] - cube).max() > 0.09
     return place if beside else np.array((*place[:2], max(place[2], 0.07)))
