@@ -36,7 +36,7 @@ class Collect:
     seed: int = 0
     workers: int = 2  # processes; 0 records in this one
     shard: int = 50  # episodes in a file; what a kill loses at most, for each worker
-    quality: int = 18  # constant rate factor of the videos; smaller is better and larger
+    quality: int = 0  # 0: lossless; else the constant rate factor of videos that browsers play, e.g. 18
     quiet: bool = False  # no progress bar
 
     def __post_init__(self) -> None:
@@ -56,10 +56,12 @@ def collect(settings: Collect) -> Path:
     missing = missing_shards(settings)
     bar = tqdm(total=settings.episodes, unit="episode", disable=settings.quiet)
     bar.update(settings.episodes - sum(count(settings, number) for number in missing))
-    for number in _written(settings, missing):
-        bar.update(count(settings, number))
-    bar.close()
-    finish(settings.out, layout)
+    try:
+        for number in _written(settings, missing):
+            bar.update(count(settings, number))
+    finally:  # also after an error: what is whole counts
+        bar.close()
+        finish(settings.out, layout)
     return settings.out
 
 

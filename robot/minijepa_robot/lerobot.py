@@ -173,7 +173,7 @@ def _read_lists(root: Path, info: dict, keys: Sequence[str]) -> list[dict]:
     files = sorted((root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))
     if not files:
         raise EpisodeError.about(root / "meta" / "episodes", "holds no list of episodes", "fetch the folder meta again")
-    wanted = {"episode_index", "length", "tasks", "success", "scene", "data/chunk_index", "data/file_index"}
+    wanted = {"episode_index", "length", "tasks", "scene", "data/chunk_index", "data/file_index"}
     wanted |= {f"videos/{key}/{part}" for key in keys for part in ("chunk_index", "file_index", "from_timestamp")}
     rows = []
     for path in files:

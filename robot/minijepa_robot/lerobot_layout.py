@@ -39,7 +39,7 @@ class Layout:
     tasks: tuple[str, ...]  # instructions that occur; their order gives task_index
     fps: float | int = 4  # Hz, of the rows
     truths: tuple[str, ...] = ()  # names of the numbers of observation.environment_state
-    quality: int = 18  # constant rate factor of x264; smaller is better and larger
+    quality: int = 0  # 0: lossless; else the constant rate factor of x264 in yuv420p, which browsers play, e.g. 18
     file_mb: float | int = 200  # a video file that has grown to this size gets no further episode
     file_episodes: int = 1000  # and no file holds more than this
     robot: str = "franka_fr3_mujoco"
@@ -78,7 +78,8 @@ def _floats(axes: tuple[str, ...]) -> dict:
 
 def _video(layout: Layout, size: tuple[int, int]) -> dict:
     height, width = size
-    info = {"video.height": height, "video.width": width, "video.codec": "h264", "video.pix_fmt": "yuv420p"}
+    info = {"video.height": height, "video.width": width, "video.codec": "h264"}
+    info["video.pix_fmt"] = "yuv420p" if layout.quality else "gbrp"
     info |= {"video.is_depth_map": False, "video.fps": layout.fps, "video.channels": 3, "has_audio": False}
     return {"dtype": "video", "shape": [height, width, 3], "names": ["height", "width", "channels"], "info": info}
 

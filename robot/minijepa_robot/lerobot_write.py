@@ -41,13 +41,12 @@ def write_episodes(root: Path, layout: Layout, episodes: Iterable[Episode]) -> P
     that holds another layout.
     """
     begin(root, layout)
-    place, rest = finished(root), iter(episodes)
-    while True:
-        behind = write_shard(root, layout, place, rest)
-        if behind == place:
-            break
-        place = behind
-    finish(root, layout)
+    place, behind, rest = None, finished(root), iter(episodes)
+    try:
+        while behind != place:
+            place, behind = behind, write_shard(root, layout, behind, rest)
+    finally:  # also after an error: what is whole counts
+        finish(root, layout)
     return place
 
 
@@ -174,7 +173,7 @@ def _index_row(layout: Layout, episode: Episode, number: int, frame: int, where:
     row = {"episode_index": number, "tasks": [episode.task], "length": len(episode)}
     row |= {"dataset_from_index": frame, "dataset_to_index": frame + len(episode)}
     row |= {f"{kind}/{key}": value for kind in ("data", "meta/episodes") for key, value in where.items()}
-    return row | {"success": episode.success, "scene": episode.truth.scene if episode.truth else ""}
+    return row | {"scene": episode.truth.scene if episode.truth else ""}
 
 
 def _span(key: str, where: dict[str, int], track: VideoTrack, pictures: np.ndarray) -> dict:

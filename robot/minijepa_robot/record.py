@@ -47,7 +47,7 @@ class Recipe:
         """Name the cameras, that on the hand last."""
         return ("side", *(f"side_{k}" for k in range(2, self.views + 1)), WRIST)
 
-    def layout(self, quality: int = 18, shard: int = 50) -> Layout:
+    def layout(self, quality: int = 0, shard: int = 50) -> Layout:
         """Describe the data set that such episodes make."""
         truths = tuple(f"{thing}.{axis}" for thing in THINGS for axis in ("x", "y", "z", "yaw"))
         sizes = {name: (self.size, self.size) for name in self.names}

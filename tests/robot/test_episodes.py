@@ -52,6 +52,7 @@ def test_a_gap_makes_no_clip():
 def test_an_episode_that_is_too_short_or_too_slow_has_no_clip():
     assert clip_rows(np.arange(26) / 15, 8, 4).shape == (0, 8)
     assert clip_rows(np.arange(60) / 3, 8, 4).shape == (0, 8)
+    assert clip_rows(np.arange(60) / 15, 8, 60).shape == (0, 8)  # every row is near a moment, but the same one of several
 
 
 def test_the_whole_episode_at_a_rate():

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from minijepa.data.video import decode, read_timeline
-from minijepa_robot.episodes import EpisodeError
+from minijepa_robot.episodes import Episode, EpisodeError
 from minijepa_robot.lerobot import LeRobotEpisodes
 from minijepa_robot.lerobot_layout import Layout
 from minijepa_robot.lerobot_write import Place, finished, write_episodes
@@ -43,6 +43,18 @@ def test_round_trip(ours):
             frames = found.videos[camera][np.arange(rows)]
             assert row_of(frames).tolist() == list(np.arange(rows) % 14) and set(seed_of(frames)) == {number + place}
             assert np.abs(frames.astype(int) - made.videos[camera]).mean() < 3
+
+
+def test_quality_0_keeps_every_pixel(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (12, *PIXELS, 3), np.uint8)
+    made = Episode(**(vars(episode()) | {"videos": {"side": noise, "wrist": noise[::-1]}}))
+    write_episodes(tmp_path, layout(quality=0), [made, episode(seed=1), made])
+    data = LeRobotEpisodes(tmp_path)
+    for number in (0, 2):
+        assert (data[number].videos["side"][np.arange(12)] == noise).all()
+        assert (data[number].videos["wrist"][np.array([11, 3])] == noise[[0, 8]]).all()
+    timeline = read_timeline(tmp_path / "videos/observation.images.side/chunk-000/file-000.mp4")
+    assert {timeline.ticks.index(stamp) for stamp, _ in timeline.keys} >= {0, 12, 24} and timeline.clean
 
 
 def test_files_are_those_of_the_format(ours):
@@ -105,6 +117,7 @@ def test_an_error_loses_the_current_shard_alone_and_writing_goes_on(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_episodes(tmp_path, layout(), broken())
     assert finished(tmp_path) == Place(1, 3, 36)
+    assert json.loads((tmp_path / "meta/info.json").read_text())["total_episodes"] == 3
     assert not list(tmp_path.rglob("*.part")) and not list(tmp_path.rglob("file-001*"))
     write_episodes(tmp_path, layout(), (episode(seed=seed) for seed in range(3, 5)))
     write_episodes(tmp_path / "once", layout(), (episode(seed=seed) for seed in range(5)))
