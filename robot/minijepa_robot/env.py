@@ -14,12 +14,14 @@ import torch
 from jaxtyping import UInt8
 
 from minijepa_robot import behave
+from minijepa_robot.kinematics import Unreachable
 from minijepa_robot.scene import SIDE, WRIST, Camera, Scene
 from minijepa_robot.simulation import Simulation
 
 ID = "minijepa/Franka-v0"
 LONGEST = np.array((behave.LONGEST,) * 3 + (0.15,) * 3 + (1.0,), dtype=np.float32)  # m, rad, closedness of one action
 LIFTED = 0.05  # m, height of the cube's middle that counts as lifted
+STARTS = 20  # drawn before an episode is given up
 Observation = dict[str, np.ndarray]
 
 
@@ -79,9 +81,10 @@ class FrankaEnv(gymnasium.Env):
             scene = self._scene or Scene.random(generator)
             self.close()
             self._simulation = Simulation(scene, {"side": self._camera}, self._size)
-        hand, objects = options.get("layout") or behave.draw_layout(generator)
-        known = {name: place for name, place in objects.items() if name in self._simulation.objects}
-        self._simulation.reset(hand, known)
+        if "layout" in options:
+            self._place(options["layout"])
+        else:
+            self._place_somewhere(generator)
         self._done = 0
         return self._observe(), self._info()
 
@@ -111,6 +114,19 @@ class FrankaEnv(gymnasium.Env):
         if self._simulation is not None:
             self._simulation.close()
         self._simulation = None
+
+    def _place(self, layout: behave.Layout) -> None:
+        known = {name: place for name, place in layout.objects.items() if name in self.simulation.objects}
+        self.simulation.reset(layout.hand, known)
+
+    def _place_somewhere(self, generator: torch.Generator) -> None:
+        """Draw starts until the arm can take one; at the border next to the base, about one in a thousand it cannot."""
+        for _ in range(STARTS):
+            try:
+                return self._place(behave.draw_layout(generator))
+            except Unreachable as error:
+                refused = error
+        raise refused
 
     def _observe(self) -> Observation:
         pictures = {name: self.simulation.picture(name) for name in self._cameras}

@@ -26,7 +26,8 @@ Pose = Sequence[float | int] | np.ndarray | Tensor  # also an action: seven numb
 SUBSTEPS, TICKS, ARRIVE = 5, 12, 10  # of physics between two commands; commands in an action; after which the hand is there
 LAG = 0.1  # s, by which the joints' servos follow (kv / kp): their command runs ahead by it
 LARGEST_STEP = (0.15, 0.8)  # m on an axis and rad: more in 250 ms throws things about
-BEYOND = np.array(((-0.02, -0.03, -0.008), (0.03, 0.03, 0.03)))  # m, how far past the workspace the hand may go
+# m, how far past the workspace the hand may go; nearer than x = 0.31 a few places have no posture that points straight down
+BEYOND = np.array(((-0.02, -0.03, -0.008), (0.03, 0.03, 0.03)))
 LIMITS = np.array(WORKSPACE) + BEYOND
 SLACK = np.array((0.05, 0.05, 0.05, 0.3))  # m and closedness by which the command may be ahead of a hand that is held up
 REST_POSE = (0.475, 0.0, 0.22, 0.0, 0.0, 0.0, 0.0)
@@ -96,7 +97,7 @@ class Simulation:
     def act(self, action: Pose) -> None:
         """Do one action of 250 ms: the commanded pose changes by it, within the limits, and the arm follows.
 
-        action: (7,) numbers. The hand stays within the workspace and 3 cm around it.
+        action: (7,) numbers. The hand stays within the workspace and up to 3 cm around it (``LIMITS``).
         Raises ValueError for another shape, NaN or infinity, and steps above 15 cm on an axis or 0.8 rad.
         """
         change = vector(action, "action")

@@ -16,8 +16,9 @@ gymnasium = pytest.importorskip("gymnasium", reason="gymnasium not installed: pi
 
 from gymnasium.utils.env_checker import check_env  # noqa: E402
 
-from minijepa_robot.behave import Layout  # noqa: E402
+from minijepa_robot import behave  # noqa: E402
 from minijepa_robot.env import ID, LONGEST, FrankaEnv, register  # noqa: E402
+from minijepa_robot.kinematics import Unreachable  # noqa: E402
 from minijepa_robot.scene import SIDE, Scene  # noqa: E402
 
 
@@ -52,7 +53,7 @@ def test_time_limit_cuts_the_episode(env):
 
 
 def test_lifted_cube_is_rewarded(env):
-    env.reset(seed=0, options={"layout": Layout(np.array((0.5, 0, 0.022, 0, 0, 0, 0)), {"cube": (0.5, 0, 0)})})
+    env.reset(seed=0, options={"layout": behave.Layout(np.array((0.5, 0, 0.022, 0, 0, 0, 0)), {"cube": (0.5, 0, 0)})})
     rewards = []
     for z, grip in ((0, 1), (0, 0), (0.07, 0)):
         rewards.append(env.step(np.array((0, 0, z, 0, 0, 0, grip), np.float32))[1])
@@ -79,6 +80,18 @@ def test_bad_actions_are_refused_and_do_not_move_the_arm(env, action, complaint)
 def test_step_before_reset_is_named(env):
     with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
         env.step(np.zeros(7, np.float32))
+
+
+def test_start_that_cannot_be_reached_is_drawn_again(env, monkeypatch):
+    far = behave.Layout(np.array((1.5, 0, 0.2, 0, 0, 0, 0)), {})
+    fine = behave.Layout(np.array((0.5, 0, 0.2, 0, 0, 0, 0)), {})
+    starts = iter([far, far, fine])
+    monkeypatch.setattr(behave, "draw_layout", lambda generator: next(starts))
+    env.reset(seed=1)
+    np.testing.assert_allclose(env.simulation.pose[:3], (0.5, 0, 0.2), atol=2e-3)
+    monkeypatch.setattr(behave, "draw_layout", lambda generator: far)
+    with pytest.raises(Unreachable):
+        env.reset(seed=1)
 
 
 def test_bad_settings_are_refused(env):

@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from minijepa_robot.kinematics import Kinematics, Unreachable, about, angles, matrix, rotation_vector, vector
 from minijepa_robot.scene import WORKSPACE, Scene, build
+from minijepa_robot.simulation import LIMITS
 from tests.robot import needs
 
 pytestmark = needs.simulation
@@ -25,6 +26,15 @@ def test_solves_the_whole_workspace_with_turned_hands(kinematics):
         here, rotation = kinematics.forward(kinematics.solve(place, turned))
         assert np.linalg.norm(here - place) < 1.5e-3
         assert np.linalg.norm(rotation_vector(rotation @ turned.T)) < 5e-3
+
+
+def test_every_face_of_the_workspace_and_its_border_can_be_reached(kinematics):
+    """Only nearer to the base than x = 0.31 m some places cannot be."""
+    low, high = np.maximum(LIMITS[0], (0.31, -1, 0)), LIMITS[1]
+    for place in np.stack(np.meshgrid(*np.linspace(low, high, 9).T), -1).reshape(-1, 3):
+        kinematics.solve(place, np.eye(3))
+    with pytest.raises(Unreachable):
+        kinematics.solve(np.array((0.285, 0.0, 0.1)), np.eye(3))
 
 
 def test_pointing_down_is_no_turn(kinematics):
