@@ -17,6 +17,10 @@ HELP = (
     "  apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libgl1\n"
     "(or libosmesa6 in place of libegl1 and libegl-mesa0), then start Python again"
 )
+TOO_LATE = (
+    "mujoco was imported before minijepa_robot could choose a way to draw; set MUJOCO_GL=egl before Python starts, or call "
+    "minijepa_robot.gl.load() before anything else imports mujoco"
+)
 _PROBE = """
 import mujoco
 model = mujoco.MjModel.from_xml_string("<mujoco><worldbody><light pos='0 0 3'/><geom size='1'/></worldbody></mujoco>")

@@ -211,7 +211,10 @@ class Simulation:
         if not 16 <= size <= LARGEST:
             raise ValueError(f"picture: expected a size of 16 to {LARGEST} px, got {size}")
         if size not in self._renderers:
-            renderer = self._mujoco.Renderer(self.model, size, size, max_geom=200)
+            try:
+                renderer = self._mujoco.Renderer(self.model, size, size, max_geom=200)
+            except self._mujoco.FatalError as error:
+                raise gl.NoPictures(f"{gl.TOO_LATE} ({error})") from error
             for flag in ("SHADOW", "REFLECTION", "HAZE", "FOG"):
                 renderer.scene.flags[int(getattr(self._mujoco.mjtRndFlag, f"mjRND_{flag}"))] = 0
             self._renderers[size] = renderer

@@ -88,3 +88,19 @@ def test_without_gl_physics_works_and_pictures_say_what_to_install():
     free["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
     done = subprocess.run([sys.executable, "-c", program], env=free, capture_output=True, text=True, timeout=120)
     assert "apt-get install libegl1" in done.stdout, done.stderr
+
+
+@needs.simulation
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere mujoco's own choice draws")
+def test_mujoco_imported_too_early_is_named():
+    program = (
+        "import mujoco\n"
+        "from minijepa_robot import gl\n"
+        "from minijepa_robot.simulation import Simulation\n"
+        "try:\n    Simulation().picture()\n"
+        "except gl.NoPictures as error:\n    print(error)\n"
+    )
+    free = {key: value for key, value in os.environ.items() if key not in ("MUJOCO_GL", "PYOPENGL_PLATFORM", "DISPLAY")}
+    free["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+    done = subprocess.run([sys.executable, "-c", program], env=free, capture_output=True, text=True, timeout=120)
+    assert "imported before minijepa_robot" in done.stdout, done.stderr
