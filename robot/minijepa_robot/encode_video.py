@@ -24,6 +24,7 @@ class VideoTrack:
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float | int, quality: int) -> None:
         self.path, self.size, self.fps, self.frames = path, size, Fraction(fps).limit_denominator(1001), 0
+        self._bytes = 0
         if size[0] % 2 or size[1] % 2:
             raise EpisodeError.about(path, f"H.264 wants even sides, got {size}", "draw pictures of even height and width")
         self._out = av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"})
@@ -60,9 +61,11 @@ class VideoTrack:
             frame.pts, frame.time_base = self.frames, 1 / self.fps
             if number == 0:
                 frame.pict_type = PictureType.I
-            self._out.mux(self._stream.encode(frame))
+            packets = self._stream.encode(frame)
+            self._out.mux(packets)
+            self._bytes += sum(packet.size for packet in packets)
             self.frames += 1
 
     def megabytes(self) -> float:
-        """Tell how large the file is so far; the encoder holds some frames back."""
-        return self.path.stat().st_size / 1e6
+        """Tell how large the file is so far; the encoder holds some tens of frames back."""
+        return self._bytes / 1e6

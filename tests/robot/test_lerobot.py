@@ -95,11 +95,14 @@ def test_statistics_are_those_of_all_rows(ours):
     assert np.shape(stats["observation.images.side"]["mean"]) == (3, 1, 1)
 
 
-def test_every_episode_begins_with_a_key_frame(ours):
-    root, _ = ours
-    timeline = read_timeline(root / "videos/observation.images.side/chunk-000/file-000.mp4")
+@pytest.mark.parametrize("quality", [0, 8])
+def test_every_episode_begins_with_a_key_frame(tmp_path, quality):
+    still = np.full((12, *PIXELS, 3), 90, np.uint8)  # nothing in the pictures asks for a key frame
+    made = [Episode(**(vars(episode(truth=False)) | {"videos": {"side": still}})) for _ in range(3)]
+    write_episodes(tmp_path, layout(cameras={"side": PIXELS}, truths=(), quality=quality), made)
+    timeline = read_timeline(tmp_path / "videos/observation.images.side/chunk-000/file-000.mp4")
     keys = {timeline.ticks.index(stamp) for stamp, _ in timeline.keys}
-    assert {0, 12, 21} <= keys and timeline.clean and len(timeline) == 35
+    assert keys == {0, 12, 24} and timeline.clean and len(timeline) == 36
 
 
 def test_the_same_episodes_give_the_same_bytes(tmp_path):
@@ -128,11 +131,13 @@ def test_an_error_loses_the_current_shard_alone_and_writing_goes_on(tmp_path):
 
 def test_a_file_that_has_its_size_gets_no_further_episode(tmp_path):
     generator = np.random.default_rng(0)
-    noise = [generator.integers(0, 255, (12, *PIXELS, 3), np.uint8) for _ in range(4)]
-    made = [episode(seed=n, cameras=("side",)) for n in range(4)]
+    noise = [np.repeat(generator.integers(0, 255, (12, *PIXELS, 1), np.uint8), 3, axis=3) for _ in range(12)]
+    made = [episode(seed=n, cameras=("side",)) for n in range(12)]
     made = [type(e)(**(vars(e) | {"videos": {"side": frames}})) for e, frames in zip(made, noise)]
-    place = write_episodes(tmp_path, layout(cameras={"side": PIXELS}, file_mb=0.05), iter(made))
-    assert place.shard >= 2 and place.episode == 4 and len(LeRobotEpisodes(tmp_path)) == 4
+    place = write_episodes(tmp_path, layout(cameras={"side": PIXELS}, file_mb=0.05, file_episodes=1000), iter(made))
+    data = LeRobotEpisodes(tmp_path)
+    assert 2 <= place.shard < 12 and place.episode == len(data) == 12
+    assert all(np.abs(data[n].videos["side"][np.arange(12)].astype(int) - noise[n]).mean() < 10 for n in range(12))
 
 
 def test_another_layout_is_refused(ours):
@@ -270,6 +275,16 @@ def test_missing_parts_are_told(tmp_path):
     data.data_path(0).unlink()
     with pytest.raises(EpisodeError, match="is missing.*episode 0"):
         data[0]
+
+
+def test_an_episode_of_another_length_than_its_list_says_is_refused(tmp_path):
+    root = port(tmp_path)
+    path = root / "data/chunk-000/file-000.parquet"
+    pq.write_table(pq.read_table(path)[:65], path)
+    data = LeRobotEpisodes(root)
+    assert len(data[0]) == 40
+    with pytest.raises(EpisodeError, match="holds 25 rows of episode 1, its list says 30"):
+        data[1]
 
 
 def test_joint_angles_alone_are_refused(tmp_path):
