@@ -14,7 +14,7 @@ import importlib.util
 import ipaddress
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -38,7 +38,8 @@ from minijepa_robot.arm.remote import Note, Remote
 from minijepa_robot.arm.worker import ArmState, Link
 from minijepa_robot.kinematics import angles, matrix
 
-SETTLE_TIME, HAND_TIME = 10.0, 8.0  # s for a motion to end; for the hand
+SETTLE_TIME, HAND_TIME = 10.0, 8.0  # s by the arm's own clock for a motion to end, and for the hand
+PATIENCE = 60.0  # s by our clock for either; a simulated arm on a busy machine lives more slowly than we do
 LOOK = 0.02  # s between two looks at an arm in motion
 TOOL = np.diag((1.0, -1.0, -1.0))  # the tool's frame in that of libfranka's end effector, whose z leaves the fingers
 GRASP_FORCE = 20.0  # N, of the hand that an action closes
@@ -164,33 +165,37 @@ class FrankaArm:
         if self.stop_button.asked():
             raise StoppedByOperator.about("expected to go on, got the operator's stop", "release it, then connect again")
 
-    def _watch(self, remote: Remote, until: float, settled: bool = False) -> bool:
-        """Look at the arm until a time, or until it stands still if that is asked; tell whether it does."""
-        while True:
+    def _watch(self, remote: Remote, until: float) -> None:
+        """Look at the arm every 20 ms until a time, to learn of errors and to keep the watchdog quiet."""
+        while (left := until - time.monotonic()) > 0:
             self._heed()
-            moving = remote.ask("arm").moving
-            left = until - time.monotonic()
-            if left <= 0 or (settled and not moving):
-                return not moving
-            time.sleep(min(LOOK, left))
+            remote.ask("arm")
+            time.sleep(max(0.0, min(LOOK, left)))
 
     def _settle(self, remote: Remote) -> None:
-        if not self._watch(remote, time.monotonic() + SETTLE_TIME, settled=True):
-            raise NoAnswer.about(f"expected the motion to end within {SETTLE_TIME:g} s, it goes on", "see what holds the arm")
+        self._until(remote, lambda state: not state.moving, SETTLE_TIME, "the motion to end")
         if self._commanded is not None:
             self.limits.arrived(self._commanded, _pose(remote))
 
+    def _until(self, remote: Remote, done: Callable[[ArmState], bool], seconds: float, what: str) -> None:
+        """Look at the arm until something is done; raise NoAnswer if that takes too long by the arm's clock or by ours."""
+        began, patience = remote.ask("arm").seconds, time.monotonic() + PATIENCE
+        while True:
+            self._heed()
+            state = remote.ask("arm")  # learns in 1 s that the server is gone, which the hand's own connection never does
+            if done(state):
+                return
+            if state.seconds - began > seconds or time.monotonic() > patience:
+                raise NoAnswer.about(f"expected {what} within {seconds:g} s, it goes on", "see what holds the arm")
+            time.sleep(LOOK)
+
     def _grip(self, remote: Remote, close: bool, force: float) -> None:
         remote.ask("grasp", force) if close else remote.ask("open")
-        self._closed, until = close, time.monotonic() + HAND_TIME
+        self._closed = close
         if self._commanded is not None:
             self._commanded[6] = float(close)
-        while (done := remote.ask("gripped")) is None:
-            self._heed()
-            remote.ask("arm")  # learns in 1 s that the server is gone, which the hand's own connection never does
-            if time.monotonic() > until:
-                raise NoAnswer.about(f"expected the hand to finish within {HAND_TIME:g} s, it goes on", "see what holds it")
-            time.sleep(LOOK)
+        self._until(remote, lambda state: remote.ask("gripped") is not None, HAND_TIME, "the hand to finish")
+        done = remote.ask("gripped")
         if not (done or close):
             raise MotionFailed.about("expected the hand to open, it did not", "free the fingers, then connect again")
 

@@ -6,7 +6,7 @@
     stop.press_after(input)                 # and so does Enter
 
 It is asked before every command, and every 5 ms while the arm moves, by the process that holds the connection. It does not
-replace the arm's own emergency stop, which cuts the power without any software.
+replace the arm's own emergency stop, which needs none of this software.
 """
 
 import multiprocessing

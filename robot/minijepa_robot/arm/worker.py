@@ -23,6 +23,7 @@ from minijepa_robot.arm.operator_stop import OperatorStop
 ATTEMPTS = 3  # to connect: after a client that left without a word, libfranka's first try times out
 LISTEN = 0.005  # s between two looks at the operator's stop and the watchdog
 STOP_TIME = 0.5  # s that a stop may take before it counts as not confirmed
+CALLERS = 8  # of the hand's stop: libfranka's wait for a grasp keeps the lock, and one caller may wait 1.4 s for it
 HAND_SPEED = 0.05  # m/s of the fingers
 # The simulated hand presses only as far as its aim lies inside the object, so the aim is narrow. It calls every grasp a success
 # that ends at its aim or wider, so an empty hand is told by its width. A real hand closes to 0 and says no by itself.
@@ -59,6 +60,8 @@ class Held:
 
         self._franky, self._link = franky, link
         self._robot = _connect(franky, link)
+        if self._robot.has_errors:
+            self._robot.recover_from_errors()  # whoever connects has seen to what the error was
         self._gripper = franky.Gripper(link.host)
         # franky multiplies the limit by the factor of the motion
         limit = self._robot.translation_velocity_limit
@@ -102,7 +105,7 @@ class Held:
         """Stop arm and hand, each within a bounded time, and tell what came of it."""
         notes = [f"arm: {_within(STOP_TIME, self._stop_arm)}"]
         if self._gripping():
-            notes.append(f"hand: {_within(STOP_TIME, self._gripper.stop)}")
+            notes.append(f"hand: {_within(STOP_TIME, self._gripper.stop, CALLERS)}")
         return ", ".join(notes)
 
     def busy(self) -> bool:
@@ -122,10 +125,12 @@ class Held:
     def _stop_arm(self) -> None:
         self._robot.stop()
         try:
-            self._robot.join_motion(STOP_TIME / 2)
+            ended = self._robot.join_motion(STOP_TIME / 2)
         except self._franky.ControlException:
-            pass  # "Move command preempted!": that is what a stop is
+            ended = True  # "Move command preempted!": that is what a stop is
         self._moving = False
+        if not ended:
+            raise RuntimeError("stop was taken, but the motion goes on")
 
 
 def _connect(franky: Any, link: Link) -> Any:
@@ -139,9 +144,9 @@ def _connect(franky: Any, link: Link) -> Any:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _within(seconds: float, call: Callable[[], object]) -> str:
-    """Run a call in a thread and return "confirmed", its error, or that it did not come back in time."""
-    outcome = []
+def _within(seconds: float, call: Callable[[], object], callers: int = 1) -> str:
+    """Run a call in threads and return "confirmed" or the error of the first, or that none came back in time."""
+    outcome, first = [], threading.Event()
 
     def run() -> None:
         try:
@@ -149,10 +154,11 @@ def _within(seconds: float, call: Callable[[], object]) -> str:
             outcome.append("confirmed")
         except Exception as error:
             outcome.append(f"{type(error).__name__}: {error}")
+        first.set()
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
+    for _ in range(callers):
+        threading.Thread(target=run, daemon=True).start()
+    first.wait(seconds)
     return outcome[0] if outcome else f"sent, not confirmed in {seconds} s"
 
 

@@ -146,12 +146,22 @@ def test_refuses_stops_and_goes_on(server, arm, action, error):
     go(arm, (0.475, 0.0, 0.24))
     stops = server.state().stops
     arm._remote.ask("move", _flange(arm.pose() - step(y=0.2)))  # as in a stream: something is under way
-    arm._last = time.monotonic()
+    arm._last = time.monotonic() - (0.0 if error is interface.TooFast else 0.25)
     with at_most(1.5), pytest.raises(error):
         arm.act(action)
     assert arm.log[-1].what == f"stop ({error.__name__})" and arm.log[-1].outcome == "arm: confirmed"
     assert server.wait_until_still() and server.state().stops > stops
     arm.act(step(x=0.01))
+
+
+def test_hand_that_does_not_arrive_is_blocked_and_the_connection_given_up(arm):
+    arm.act(step(x=0.01))
+    arm._commanded = arm._commanded + step(y=0.07)  # as if something had held the hand back by 7 cm
+    with pytest.raises(interface.Blocked, match="come to rest within 0.06 m"):
+        arm.settle()
+    assert arm.log[-1].what == "stop (Blocked)"
+    with pytest.raises(interface.Halted):
+        arm.pose()
 
 
 def test_too_much_force_is_refused(arm):
@@ -243,6 +253,19 @@ def test_second_client_is_told_and_the_first_goes_on(server, arm):
     arm.act(step(x=0.01))
 
 
-def test_limits_reach_the_worker(server):
-    with FrankaArm(server.host, "simulation", Limits(speed=0.05, step=0.01)) as arm:
-        assert arm._link.speed == 0.05
+@pytest.mark.parametrize("speed", [0.05, 0.2])
+def test_no_motion_is_faster_than_the_limit(server, speed):
+    """By the controller's clock; the way is longer than an action may be, so that there is time to get fast."""
+    with FrankaArm(server.host, "simulation", Limits(speed=speed)) as arm:
+        start, seen = arm.pose(), []
+        arm._remote.ask("move", _flange(start - step(y=0.1)))
+        while not seen or seen[-1].moving:
+            seen.append(arm._remote.ask("arm"))
+            time.sleep(0.02)
+        places, times = np.array([state.flange for state in seen])[:, :3, 3], np.array([state.seconds for state in seen])
+        far = times[5:] - times[:-5] > 0.03
+        fastest = (np.linalg.norm(places[5:] - places[:-5], axis=1)[far] / (times[5:] - times[:-5])[far]).max()
+        print(f"fastest {fastest:.3f} m/s of {speed}")
+        assert 0.8 * speed < fastest < 1.1 * speed
+        arm._remote.ask("move", _flange(start))
+        arm.settle()
