@@ -10,15 +10,18 @@ import time
 import numpy as np
 import pytest
 
-from minijepa_robot import gl
-from minijepa_robot.collect import Collect, collect, main, missing_shards
-from minijepa_robot.dataset import EpisodeClips, Slicing
-from minijepa_robot.episodes import EpisodeError
-from minijepa_robot.lerobot import LeRobotEpisodes
-from minijepa_robot.record import TASKS, Recipe, Stand, draw_stand, record
-from minijepa_robot.scene import SIDE, WORKSPACE
-from minijepa_robot.simulation import LIMITS
-from tests.robot import needs
+pytest.importorskip("pyarrow", reason="episodes on disk need pyarrow: pip install 'minijepa[robot]'")
+pytest.importorskip("h5py", reason="episodes on disk need h5py: pip install 'minijepa[robot]'")
+
+from minijepa_robot import gl  # noqa: E402
+from minijepa_robot.collect import Collect, collect, main, missing_shards  # noqa: E402
+from minijepa_robot.dataset import EpisodeClips, Slicing  # noqa: E402
+from minijepa_robot.episodes import EpisodeError  # noqa: E402
+from minijepa_robot.lerobot import LeRobotEpisodes  # noqa: E402
+from minijepa_robot.record import TASKS, Recipe, Stand, draw_stand, record  # noqa: E402
+from minijepa_robot.scene import SIDE, WORKSPACE  # noqa: E402
+from minijepa_robot.simulation import LIMITS  # noqa: E402
+from tests.robot import needs  # noqa: E402
 
 pytestmark = needs.simulation
 SMALL = Recipe(size=32, steps=5)

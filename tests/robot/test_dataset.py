@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-pytest.importorskip("h5py", reason="raw DROID needs h5py: pip install 'minijepa[robot]'")
+pytest.importorskip("pyarrow", reason="episodes on disk need pyarrow: pip install 'minijepa[robot]'")
+pytest.importorskip("h5py", reason="episodes on disk need h5py: pip install 'minijepa[robot]'")
 
 from minijepa.train.batches import Batches, Steps, loader  # noqa: E402
 from minijepa_robot.arrays import load_arrays  # noqa: E402

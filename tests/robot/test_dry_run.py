@@ -2,16 +2,20 @@
 
 import json
 
-import h5py
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
-from minijepa_robot.dry_run import main
-from minijepa_robot.inspection import apart
-from minijepa_robot.lerobot_layout import Layout
-from minijepa_robot.lerobot_write import write_episodes
-from tests.robot.made_episodes import PIXELS, droid_episode, episode
+pytest.importorskip("pyarrow", reason="episodes on disk need pyarrow: pip install 'minijepa[robot]'")
+pytest.importorskip("h5py", reason="episodes on disk need h5py: pip install 'minijepa[robot]'")
+
+import h5py  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+
+from minijepa_robot.dry_run import main  # noqa: E402
+from minijepa_robot.inspection import apart  # noqa: E402
+from minijepa_robot.lerobot_layout import Layout  # noqa: E402
+from minijepa_robot.lerobot_write import write_episodes  # noqa: E402
+from tests.robot.made_episodes import PIXELS, droid_episode, episode  # noqa: E402
 
 
 @pytest.fixture

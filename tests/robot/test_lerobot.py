@@ -3,16 +3,19 @@
 import json
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from minijepa.data.video import decode, read_timeline
-from minijepa_robot.episodes import Episode, EpisodeError
-from minijepa_robot.lerobot import LeRobotEpisodes
-from minijepa_robot.lerobot_layout import Layout
-from minijepa_robot.lerobot_write import Place, finished, write_episodes
-from tests.robot.made_episodes import PIXELS, episode, pictures, row_of, seed_of, states, write_video
+pytest.importorskip("pyarrow", reason="episodes on disk need pyarrow: pip install 'minijepa[robot]'")
+
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+
+from minijepa.data.video import decode, read_timeline  # noqa: E402
+from minijepa_robot.episodes import Episode, EpisodeError  # noqa: E402
+from minijepa_robot.lerobot import LeRobotEpisodes  # noqa: E402
+from minijepa_robot.lerobot_layout import Layout  # noqa: E402
+from minijepa_robot.lerobot_write import Place, finished, write_episodes  # noqa: E402
+from tests.robot.made_episodes import PIXELS, episode, pictures, row_of, seed_of, states, write_video  # noqa: E402
 
 KEY = "observation.images.exterior_1_left"
 
