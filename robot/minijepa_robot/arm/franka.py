@@ -5,9 +5,9 @@
         arm.grasp(20.0)
 
 Targets are absolute poses in the base frame: a relative one would be taken in the frame of the hand, which points down.
-An action every 250 ms takes over the motion that still runs, without a halt between. The hand knows two states: an action
-closes it when the commanded closedness passes 0.6 and opens it below 0.4, and waits for it, since no Franka hand moves
-within one action. Every call has a time after which it ends in ``NoAnswer``; worker.py says how.
+An action every 250 ms, by the arm's own clock, takes over the motion that still runs, without a halt between. The hand knows
+two states: an action closes it when the commanded closedness passes 0.6 and opens it below 0.4, and waits for it, since no
+Franka hand moves within one action. Every call has a time after which it ends in ``NoAnswer``; worker.py says how.
 """
 
 import importlib.util
@@ -40,7 +40,7 @@ from minijepa_robot.kinematics import angles, matrix
 
 SETTLE_TIME, HAND_TIME = 10.0, 8.0  # s by the arm's own clock for a motion to end, and for the hand
 PATIENCE = 60.0  # s by our clock for either; a simulated arm on a busy machine lives more slowly than we do
-LOOK = 0.02  # s between two looks at an arm in motion
+LOOK = 0.005  # s between two looks at an arm in motion
 TOOL = np.diag((1.0, -1.0, -1.0))  # the tool's frame in that of libfranka's end effector, whose z leaves the fingers
 GRASP_FORCE = 20.0  # N, of the hand that an action closes
 
@@ -82,7 +82,7 @@ class FrankaArm:
     def pose(self) -> Float64[np.ndarray, "7"]:
         """Return the measured pose: x y z (m), three angles (rad), closedness."""
         with self._guarded() as remote:
-            return _pose(remote)
+            return _pose(remote, remote.ask("arm"))
 
     def hand(self) -> Hand:
         """Return the width in m and whether something is held."""
@@ -96,13 +96,14 @@ class FrankaArm:
         been told to stop before any of them.
         """
         with self._guarded() as remote:
-            now, measured = time.monotonic(), _pose(remote)
+            state: ArmState = remote.ask("arm")
+            measured, now = _pose(remote, state), state.seconds
             commanded = measured if self._commanded is None else self._commanded
             goal = self.limits.target(commanded, measured, action, now - self._last)
             remote.ask("move", _flange(goal))
             self._commanded, self._last = goal, now
             if closes(self._closed, goal[6]) == self._closed:
-                self._watch(remote, now + PERIOD)
+                self._until(remote, lambda state: state.seconds >= now + PERIOD, SETTLE_TIME, "250 ms to pass")
             else:
                 self._settle(remote)
                 self._grip(remote, not self._closed, GRASP_FORCE)
@@ -165,17 +166,10 @@ class FrankaArm:
         if self.stop_button.asked():
             raise StoppedByOperator.about("expected to go on, got the operator's stop", "release it, then connect again")
 
-    def _watch(self, remote: Remote, until: float) -> None:
-        """Look at the arm every 20 ms until a time, to learn of errors and to keep the watchdog quiet."""
-        while (left := until - time.monotonic()) > 0:
-            self._heed()
-            remote.ask("arm")
-            time.sleep(max(0.0, min(LOOK, left)))
-
     def _settle(self, remote: Remote) -> None:
         self._until(remote, lambda state: not state.moving, SETTLE_TIME, "the motion to end")
         if self._commanded is not None:
-            self.limits.arrived(self._commanded, _pose(remote))
+            self.limits.arrived(self._commanded, _pose(remote, remote.ask("arm")))
 
     def _until(self, remote: Remote, done: Callable[[ArmState], bool], seconds: float, what: str) -> None:
         """Look at the arm until something is done; raise NoAnswer if that takes too long by the arm's clock or by ours."""
@@ -219,8 +213,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _pose(remote: Remote) -> Float64[np.ndarray, "7"]:
-    state: ArmState = remote.ask("arm")
+def _pose(remote: Remote, state: ArmState) -> Float64[np.ndarray, "7"]:
     width, _ = remote.ask("hand")
     flange = np.array(state.flange)
     return np.concatenate((flange[:3, 3], angles(flange[:3, :3] @ TOOL), (closedness(width),)))

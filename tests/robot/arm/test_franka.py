@@ -57,12 +57,15 @@ def test_streams_at_4_hz_to_less_than_a_millimetre(arm):
     start, rng = arm.pose(), np.random.default_rng(0)
     actions = [np.concatenate((rng.uniform(-0.03, 0.03, 3), (0, 0), rng.uniform(-0.1, 0.1, 1), (0,))) for _ in range(6)]
     actions += [-action for action in actions[::-1]]
-    began = time.monotonic()
+    began, seconds = time.monotonic(), arm._remote.ask("arm").seconds
     for action in actions:
         arm.act(action)
-    rate = len(actions) / (time.monotonic() - began)
+    rate = len(actions) / (arm._remote.ask("arm").seconds - seconds)
+    wall = len(actions) / (time.monotonic() - began)
     arm.settle()
-    print(f"{rate:.2f} Hz, error {np.abs(arm.pose()[:3] - start[:3]).max() * 1000:.4f} mm")
+    print(
+        f"{rate:.2f} Hz by the arm's clock, {wall:.2f} by ours, error {np.abs(arm.pose()[:3] - start[:3]).max() * 1000:.4f} mm"
+    )
     assert 3.3 < rate <= 4.05
     np.testing.assert_allclose(arm.pose()[:3], start[:3], atol=1e-3)
     np.testing.assert_allclose(arm.pose()[3:6], start[3:6], atol=5e-3)
@@ -146,8 +149,8 @@ def test_refuses_stops_and_goes_on(server, arm, action, error):
     go(arm, (0.475, 0.0, 0.24))
     stops = server.state().stops
     arm._remote.ask("move", _flange(arm.pose() - step(y=0.2)))  # as in a stream: something is under way
-    arm._last = time.monotonic() - (0.0 if error is interface.TooFast else 0.25)
-    with at_most(1.5), pytest.raises(error):
+    arm._last = arm._remote.ask("arm").seconds - (0.0 if error is interface.TooFast else 0.25)
+    with at_most(3), pytest.raises(error):
         arm.act(action)
     assert arm.log[-1].what == f"stop ({error.__name__})" and arm.log[-1].outcome == "arm: confirmed"
     assert server.wait_until_still() and server.state().stops > stops
@@ -177,7 +180,7 @@ def test_operator_stops_a_motion(server, tmp_path, way):
         stops, start = server.state().stops, arm.pose()
         arm.act(step(y=0.08))
         stop.press() if way == "button" else (tmp_path / "STOP").touch()
-        with at_most(1.5), pytest.raises(interface.StoppedByOperator):
+        with at_most(3), pytest.raises(interface.StoppedByOperator):
             arm.settle()
         assert server.wait_until_still() and server.state().stops > stops
         with pytest.raises(interface.Halted):
