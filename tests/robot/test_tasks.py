@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from minijepa_robot import behave
-from minijepa_robot.scene import SIDE, WORKSPACE
+from minijepa_robot.scene import SIDE, WORKSPACE, Scene
 from minijepa_robot.simulation import Simulation
-from minijepa_robot.tasks import CLOSE, FAR, Kind, draw_tasks, start, success
+from minijepa_robot.tasks import CLOSE, FAR, Kind, Task, _displace, draw_tasks, start, success
 from tests.robot import needs
 
 pytestmark = needs.simulation
@@ -100,6 +100,16 @@ def test_displaced_cube_is_not_where_the_pictures_show_it():
         follow(world, behave.pick(world, IDLE))
         assert success(world, task).done  # the cube can still be lifted
     assert 0.025 <= min(shifts) and max(shifts) <= 0.05 and np.ptp(shifts) > 0.002
+
+
+def test_displacement_fills_its_ring_and_keeps_to_where_cubes_lie():
+    source = torch.Generator().manual_seed(0)
+    layout = behave.Layout(np.array((0.5, 0, 0.2, 0, 0, 0, 0)), {"cube": (0.37, 0.19, 0.1)})
+    task = Task("lift", Scene(), layout, (), (0.37, 0.19, 0.1))
+    places = np.array([_displace(task, source).layout.objects["cube"][:2] for _ in range(200)])
+    shifts = np.linalg.norm(places - (0.37, 0.19), axis=1)
+    assert 0.025 <= shifts.min() < 0.03 and 0.045 < shifts.max() <= 0.05
+    assert (places >= behave.CUBES[0]).all() and (places <= behave.CUBES[1]).all()
 
 
 def test_same_seed_same_tasks_and_splits_differ():
