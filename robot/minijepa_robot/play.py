@@ -19,14 +19,15 @@ from minijepa.plan.cem import CEM, PlanConfig
 from minijepa.plan.control import Decision, SubGoal, control
 from minijepa.plan.space import ActionSpace, Group
 from minijepa_robot.behave import LONGEST, Move, go, hold, pick, put, towards, wander
+from minijepa_robot.scene import SIDE, Camera
 from minijepa_robot.simulation import Simulation
 from minijepa_robot.tasks import Goal, Outcome, Task, start, success
 from minijepa_robot.world import ArmWorld, Seen
 
 Arm = Literal["plan", "one picture", "tracker", "expert", "random"]
 VIEWS = ("side", "wrist")
-FAR = {"side": 1.0, "gripper": 0.5}  # the view from the side knows the way from anywhere
-NEAR = {"side": 0.1, "wrist": 1.0, "gripper": 0.5}  # the view from the wrist knows where the cube is, once it sees it
+FAR = {"side": 1.0, "gripper": 3.0}  # the view from the side knows the way from anywhere
+NEAR = {"side": 0.1, "wrist": 1.0, "gripper": 3.0}  # the view from the wrist knows where the cube is, once it sees it
 
 
 class Stage(NamedTuple):
@@ -42,7 +43,7 @@ STAGES: dict[str, tuple[Stage, ...]] = {
     "reach": (Stage("reached", 12, {"side": 1.0}),),
     "grasp": GRASP,
     "lift": (*GRASP, Stage("lifted", 3, FAR)),
-    "reach with object": (Stage("reached", 12, {"side": 1.0, "gripper": 0.5}),),
+    "reach with object": (Stage("reached", 12, FAR),),
     "pick and place": (
         *GRASP,
         *(Stage(name, steps, FAR) for name, steps in (("lifted", 3), ("over", 7), ("down", 4), ("placed", 3))),
@@ -80,8 +81,11 @@ def planner(samples: int = 64, iterations: int = 3, horizon: int = 1) -> PlanCon
 class SimulatedRobot:
     """Stand in a simulation: look and move, as ``minijepa.plan.control.Robot`` asks; what happens is written down."""
 
-    def __init__(self, simulation: Simulation, task: Task, size: int = 64, film: int = 0) -> None:
+    def __init__(
+        self, simulation: Simulation, task: Task, size: int = 64, film: int = 0, calibration: Tensor | None = None
+    ) -> None:
         self.simulation, self.task, self.size, self.film_size = simulation, task, size, film
+        self.calibration = calibration  # (2, 2): planned x and y times it are done; see ``camera``
         self.track, self.cube, self.film, self.ever = [], [], [], False
         self._note()
 
@@ -92,6 +96,8 @@ class SimulatedRobot:
 
     def act(self, action: Float[Tensor, "7"]) -> None:
         """Do one action of 250 ms."""
+        if self.calibration is not None:
+            action = torch.cat(((action[:2] @ self.calibration).clamp(-LONGEST, LONGEST), action[2:]))
         self.simulation.act(action.double().numpy())
         self._note()
 
@@ -115,20 +121,35 @@ def goal_seen(goal: Goal) -> Seen:
     return Seen({view: as_tensor(goal.pictures[view]) for view in VIEWS}, pose)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """Say how an episode is played, beside task and planner."""
+
+    stages: tuple[Stage, ...] = ()  # empty: those of ``STAGES``
+    side: Camera = SIDE  # where the third-person camera stands
+    calibration: Tensor | None = None  # (2, 2), see ``camera.calibrate``
+    film: int = 0  # side in px of a film from the side, 0 for none
+
+
 def play(
-    task: Task, arm: Arm, world: ArmWorld | None, config: PlanConfig, seed: int, stages: Sequence[Stage] = (), film: int = 0
+    task: Task,
+    arm: Arm,
+    world: ArmWorld | None,
+    config: PlanConfig,
+    seed: int,
+    setting: Setting = Setting(),  # noqa: B008
 ) -> Played:
     """Play one episode and judge how it ended.
 
     arm: "plan" follows the stages, "one picture" only the last goal for as many actions; "tracker" moves the hand straight to
     the goals' poses, which it is told; "expert" is the script, which knows where the cube is; "random" wanders.
-    seed: of planner and policy. film: side in px of a film from the side, 0 for none.
+    seed: of planner and policy.
     """
-    stages = tuple(stages) or STAGES[task.kind]
+    stages = setting.stages or STAGES[task.kind]
     generator = Generator().manual_seed(1_000_003 * seed + 17)
-    with Simulation(task.scene, size=64) as simulation:
+    with Simulation(task.scene, {"side": setting.side}, size=64) as simulation:
         start(simulation, task)
-        robot = SimulatedRobot(simulation, task, film=film)
+        robot = SimulatedRobot(simulation, task, film=setting.film, calibration=setting.calibration)
         decisions, cost = (), 0.0
         if arm in ("plan", "one picture"):
             chosen = stages if arm == "plan" else (Stage(task.goal.name, total(stages), stages[-1].weights),)
