@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from minijepa.data.video import write_clip
-from minijepa_robot.episodes import Episode, Truth
+from minijepa_robot.data.episodes import Episode, Truth
 
 PIXELS = (48, 64)
 

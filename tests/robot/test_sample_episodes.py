@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("pyarrow", reason="episodes on disk need pyarrow: pip install 'minijepa[robot]'")
 pytest.importorskip("h5py", reason="episodes on disk need h5py: pip install 'minijepa[robot]'")
 
-from minijepa_robot.dataset import EpisodeClips, Slicing, open_episodes  # noqa: E402
-from minijepa_robot.dry_run import DryRun, examine  # noqa: E402
-from minijepa_robot.episodes import actions  # noqa: E402
+from minijepa_robot.data.dataset import EpisodeClips, Slicing, open_episodes  # noqa: E402
+from minijepa_robot.data.dry_run import DryRun, examine  # noqa: E402
+from minijepa_robot.data.episodes import actions  # noqa: E402
 
 FOLDER = Path(__file__).parents[2] / "data_samples" / "episodes"
 ROWS = re.findall(r"^\| (\d+) \| ([\w ]+)[^|]* \| (yes|no) \| ([\w, ]+) \|$", (FOLDER / "README.md").read_text(), re.M)

@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from minijepa_robot.arm.interface import OPENING, PERIOD, Hand, StoppedByOperator, stopping
 from minijepa_robot.arm.limits import Limits, closes
 from minijepa_robot.arm.operator_stop import OperatorStop
-from minijepa_robot.simulation import REST_POSE
+from minijepa_robot.sim.simulation import REST_POSE
 
 GRASP_FORCE = 20.0  # N, of the hand that an action closes
 

@@ -36,7 +36,7 @@ from minijepa_robot.arm.limits import Limits, closedness, closes
 from minijepa_robot.arm.operator_stop import OperatorStop
 from minijepa_robot.arm.remote import Note, Remote
 from minijepa_robot.arm.worker import ArmState, Link
-from minijepa_robot.kinematics import angles, matrix
+from minijepa_robot.sim.kinematics import angles, matrix
 
 SETTLE_TIME, HAND_TIME = 10.0, 8.0  # s by the arm's own clock for a motion to end, and for the hand
 PATIENCE = 60.0  # s by our clock for either; a simulated arm on a busy machine lives more slowly than we do

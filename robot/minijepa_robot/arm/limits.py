@@ -21,7 +21,7 @@ from minijepa_robot.arm.interface import (
     TooFast,
     TooForceful,
 )
-from minijepa_robot.scene import WORKSPACE
+from minijepa_robot.sim.scene import WORKSPACE
 
 GRIP_SLACK = 0.3  # closedness by which the command may be ahead of fingers that are held up, as in the simulation
 CLOSES, OPENS = 0.6, 0.4  # commanded closedness above which the two-level hand closes, and below which it opens

@@ -19,7 +19,7 @@ from jaxtyping import Float64
 
 from minijepa_robot.arm.board import Board
 from minijepa_robot.arm.interface import ArmError
-from minijepa_robot.scene import Scene
+from minijepa_robot.sim.scene import Scene
 
 START_TIME = 60.0  # s that a busy machine may take to start it
 HEAD = 6  # numbers on the board before the joints

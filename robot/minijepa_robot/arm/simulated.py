@@ -6,7 +6,7 @@ from jaxtyping import Float64
 from minijepa_robot.arm.interface import OPENING, PERIOD, Hand, StoppedByOperator, stopping
 from minijepa_robot.arm.limits import Limits
 from minijepa_robot.arm.operator_stop import OperatorStop
-from minijepa_robot.simulation import Simulation
+from minijepa_robot.sim.simulation import Simulation
 
 NOTHING = 0.005  # m; a closed hand that is wider holds something
 GRIP_ACTIONS = 6  # actions that the hand gets to open or close

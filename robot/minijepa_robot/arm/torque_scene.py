@@ -7,11 +7,11 @@ import numpy as np
 from franky_sim import BaseRobot, BaseSimulator, SimulationServer
 from franky_sim.base_simulator import InnerRobotState
 
-from minijepa_robot import gl
 from minijepa_robot.arm.board import Board
-from minijepa_robot.fr3 import JOINTS
-from minijepa_robot.scene import Scene
-from minijepa_robot.simulation import Simulation
+from minijepa_robot.sim import gl
+from minijepa_robot.sim.fr3 import JOINTS
+from minijepa_robot.sim.scene import Scene
+from minijepa_robot.sim.simulation import Simulation
 
 STEP = 0.001  # s, of the protocol
 STIFF, DAMP = 1000.0, 50.0  # N/m and N s/m of a finger, as in franky-sim's own scene

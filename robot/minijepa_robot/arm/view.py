@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from minijepa_robot import gl
 from minijepa_robot.arm.server import ProtocolServer
-from minijepa_robot.scene import Camera
-from minijepa_robot.simulation import Simulation
+from minijepa_robot.sim import gl
+from minijepa_robot.sim.scene import Camera
+from minijepa_robot.sim.simulation import Simulation
 
 
 class SceneView:

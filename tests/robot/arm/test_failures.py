@@ -111,7 +111,7 @@ def test_stalled_server_in_motion(server):
         arm.settle()
     assert any(note.what == "stop (LostConnection)" for note in arm.log)
     os.kill(server.pid, signal.SIGCONT)
-    assert eventually(lambda: not server.state().moving) and server.wait_until_still()
+    assert eventually(lambda: not server.state().moving) and server.wait_until_still(20)
     arm.connect()
     assert abs(arm.pose()[1] - start[1]) < 0.07, "the arm went on to its target"
     arm.close()
@@ -136,7 +136,7 @@ def test_worker_that_stands_still_is_ended(server):
     with at_most(5), pytest.raises(interface.NoAnswer, match="within 3 s"):
         arm.pose()
     assert any("worker ended" in note.outcome for note in arm.log)
-    assert eventually(lambda: not server.state().client) and server.wait_until_still()
+    assert eventually(lambda: not server.state().client) and server.wait_until_still(20)
 
 
 @pytest.mark.slow

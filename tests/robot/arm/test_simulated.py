@@ -6,7 +6,7 @@ import pytest
 from minijepa_robot.arm import interface
 from minijepa_robot.arm.operator_stop import OperatorStop
 from minijepa_robot.arm.simulated import SimulatedArm
-from minijepa_robot.simulation import Simulation
+from minijepa_robot.sim.simulation import Simulation
 from tests.robot import needs
 
 pytestmark = needs.simulation

@@ -1,0 +1,1 @@
+"""Acting from goal pictures, and counting how it ends."""

@@ -1,0 +1,99 @@
+"""Count how often the arm does what the goal pictures show, in scenes that no training saw.
+
+    python -m minijepa_robot.act.evaluate --model data_samples/checkpoints/arm/joint.safetensors --seed 0 --kinds reach lift
+
+writes one row a kind and a way of acting into data_samples/runs/arm. Tasks are the same for all models, ways and seeds.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import tyro
+
+from minijepa.intervals import wilson
+from minijepa.train.run import write_table
+from minijepa.train.world_model import load_world
+from minijepa_robot.act.play import Arm, Played, planner, play
+from minijepa_robot.learn.frozen import frozen_world
+from minijepa_robot.learn.world import ArmWorld, joint_world, load_joint
+from minijepa_robot.sim.tasks import Kind, draw_tasks
+
+Row = dict[str, float | int | str]
+PLANNING: tuple[Arm, ...] = ("plan", "one picture")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Choose a model, tasks and ways of acting."""
+
+    model: Path | None = None  # joint.safetensors, or a folder of a frozen world; ways without a planner need none
+    name: str = "joint"  # of the model, in the table and its file
+    seed: int = 0  # of the model's training, and of planner and policies
+    kinds: tuple[Kind, ...] = ("reach", "lift", "pick and place")
+    arms: tuple[Arm, ...] = ("plan",)
+    displaced: bool = False  # the cube stands 2.5 to 5 cm from where the goal pictures show it
+    episodes: int = 100
+    split: Literal["validation", "test"] = "test"
+    samples: int = 64  # of each iteration of the planner
+    iterations: int = 3
+    folder: Path = Path("data_samples/runs/arm")
+
+
+def open_world(path: Path) -> ArmWorld:
+    """Open a joint model (a file) or a frozen one (a folder)."""
+    if path.is_dir():
+        saved = load_world(path)
+        return frozen_world(saved.encoder, saved.view, saved.predictor)
+    return joint_world(load_joint(path))
+
+
+def evaluate(settings: Evaluate) -> list[Row]:
+    """Play every task in every way and write the table after each."""
+    if settings.model is None and set(settings.arms) & set(PLANNING):
+        raise ValueError(f"evaluate: expected a model for {settings.arms}, got none; give --model FILE")
+    rows: list[Row] = []
+    facts: Row = {"model": settings.name if settings.model else "none", "seed": settings.seed, "split": settings.split}
+    for row in measure(settings, open_world(settings.model) if settings.model else None):
+        rows.append(facts | row)
+        write_table(settings.folder / f"{settings.name}{'_displaced' * settings.displaced}_s{settings.seed}.csv", rows)
+    return rows
+
+
+def measure(settings: Evaluate, world: ArmWorld | None) -> Iterator[Row]:
+    """Give one row a kind and a way of acting."""
+    config = planner(settings.samples, settings.iterations)
+    for kind in settings.kinds:
+        tasks = draw_tasks(kind, settings.episodes, settings.split, size=64, displaced=settings.displaced)
+        for arm in settings.arms:
+            played = [play(task, arm, world, config, settings.seed * 1_000 + k) for k, task in enumerate(tasks)]
+            budget: Row = {"samples": settings.samples, "iterations": settings.iterations} if arm in PLANNING else {}
+            empty: Row = {"samples": 0, "iterations": 0}
+            yield {"kind": kind, "displaced": int(settings.displaced), "arm": arm} | (budget or empty) | summary(played)
+
+
+def summary(played: Sequence[Played]) -> Row:
+    """Count outcomes: what is true when the last action is over decides."""
+    done, count = sum(one.outcome.done for one in played), len(played)
+    low, high = wilson(done, count)
+    names = Counter(one.outcome.name for one in played)
+    return {
+        "episodes": count,
+        "done": done,
+        "success": round(done / count, 3),
+        "low": round(low, 3),
+        "high": round(high, 3),
+        "ever": round(sum(one.ever for one in played) / count, 3),
+        "median_cm": round(100 * float(np.median([one.outcome.distance for one in played])), 2),
+        "seconds_an_action": round(sum(one.seconds for one in played) / count, 4),
+        "outcomes": "; ".join(f"{name} {number}" for name, number in names.most_common()),
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    evaluate(tyro.cli(Evaluate))

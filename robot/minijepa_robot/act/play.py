@@ -1,0 +1,207 @@
+"""Let the arm act from goal pictures, by one way or another, and write down how every episode ended.
+
+Stages say which goal picture is followed for how many actions, and what its energy weighs: the view from the side, the view
+from the wrist, the gripper. The paper does the same with sub-goals and fixed switching times.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, UInt8
+from torch import Generator, Tensor
+
+from minijepa.plan import pose as poses
+from minijepa.plan.cem import CEM, PlanConfig
+from minijepa.plan.control import Decision, SubGoal, control
+from minijepa.plan.space import ActionSpace, Group
+from minijepa_robot.learn.world import ArmWorld, Seen
+from minijepa_robot.sim.behave import LONGEST, Move, go, hold, pick, put, towards, wander
+from minijepa_robot.sim.scene import SIDE, Camera
+from minijepa_robot.sim.simulation import Simulation
+from minijepa_robot.sim.tasks import Goal, Outcome, Task, start, success
+
+Arm = Literal["plan", "one picture", "tracker", "expert", "random"]
+VIEWS = ("side", "wrist")
+FAR = {"side": 1.0, "gripper": 3.0}  # the view from the side knows the way from anywhere
+NEAR = {"side": 0.1, "wrist": 1.0, "gripper": 3.0}  # the view from the wrist knows where the cube is, once it sees it
+
+
+class Stage(NamedTuple):
+    """Name a goal picture of the task, how many actions it gets, and what its energy weighs."""
+
+    goal: str
+    steps: int
+    weights: Mapping[str, float]
+
+
+GRASP = (Stage("above", 7, FAR), Stage("above", 4, NEAR), Stage("at", 4, NEAR), Stage("closed", 3, NEAR))
+STAGES: dict[str, tuple[Stage, ...]] = {
+    "reach": (Stage("reached", 12, {"side": 1.0}),),
+    "grasp": GRASP,
+    "lift": (*GRASP, Stage("lifted", 3, FAR)),
+    "reach with object": (Stage("reached", 12, FAR),),
+    "pick and place": (
+        *GRASP,
+        *(Stage(name, steps, FAR) for name, steps in (("lifted", 3), ("over", 7), ("down", 4), ("placed", 3))),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Played:
+    """Hold what became of an episode."""
+
+    outcome: Outcome
+    ever: bool  # done at any moment, not only at the end
+    seconds: float  # CPU time of an action, looking included; 0 without a planner
+    track: Float64[np.ndarray, "moments 7"]  # poses of the hand, the start included
+    cube: Float64[np.ndarray, "moments 3"]
+    decisions: tuple[Decision, ...] = field(default=(), repr=False)
+    film: tuple[UInt8[np.ndarray, "H W 3"], ...] = field(default=(), repr=False)
+
+
+def arm_space(limit: float | int = LONGEST) -> ActionSpace:
+    """Return what the planner searches: x, y, z up to ``limit`` metres on an axis, and the gripper; the hand does not turn.
+
+    The simulation keeps the hand in the workspace itself, so poses have no bounds here; ``arm.limits`` has those of an arm.
+    """
+    return ActionSpace(7, (Group((0, 1, 2), limit, limit), Group((6,), 0.75, 0.75)), poses.advance)
+
+
+def planner(samples: int = 64, iterations: int = 3, horizon: int = 1) -> PlanConfig:
+    """Return the planner of the arm: the cross-entropy method, one action ahead."""
+    method = CEM(samples, iterations, max(2, samples // 8))
+    return PlanConfig(arm_space(), method, horizon, when="sum", chunk=samples)
+
+
+class SimulatedRobot:
+    """Stand in a simulation: look and move, as ``minijepa.plan.control.Robot`` asks; what happens is written down."""
+
+    def __init__(
+        self, simulation: Simulation, task: Task, size: int = 64, film: int = 0, calibration: Tensor | None = None
+    ) -> None:
+        self.simulation, self.task, self.size, self.film_size = simulation, task, size, film
+        self.calibration = calibration  # (2, 2): planned x and y times it are done; see ``camera``
+        self.track, self.cube, self.film, self.ever = [], [], [], False
+        self._note()
+
+    def observe(self) -> tuple[Seen, Float[Tensor, "1 7"]]:
+        """Return what both cameras see and the measured pose."""
+        pose = torch.from_numpy(self.simulation.pose).float()[None]
+        return Seen({view: as_tensor(self.simulation.picture(view, self.size)) for view in VIEWS}, pose), pose
+
+    def act(self, action: Float[Tensor, "7"]) -> None:
+        """Do one action of 250 ms."""
+        if self.calibration is not None:
+            action = torch.cat(((action[:2] @ self.calibration).clamp(-LONGEST, LONGEST), action[2:]))
+        self.simulation.act(action.double().numpy())
+        self._note()
+
+    def _note(self) -> None:
+        self.track.append(self.simulation.pose)
+        self.cube.append(self.simulation.place("cube"))
+        self.ever = self.ever or success(self.simulation, self.task).done
+        if self.film_size:
+            self.film.append(self.simulation.picture("side", self.film_size).copy())
+
+
+def as_tensor(picture: UInt8[np.ndarray, "H W 3"]) -> UInt8[Tensor, "1 3 H W"]:
+    """Return a picture as the networks take it."""
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
+
+
+def goal_seen(goal: Goal) -> Seen:
+    """Return a goal as the world model encodes it: its pictures, and of its pose only what the gripper measured."""
+    pose = torch.zeros(1, 7)
+    pose[0, 6] = float(goal.pose[6])
+    return Seen({view: as_tensor(goal.pictures[view]) for view in VIEWS}, pose)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Say how an episode is played, beside task and planner."""
+
+    stages: tuple[Stage, ...] = ()  # empty: those of ``STAGES``
+    side: Camera = SIDE  # where the third-person camera stands
+    calibration: Tensor | None = None  # (2, 2), see ``camera.calibrate``
+    film: int = 0  # side in px of a film from the side, 0 for none
+
+
+def play(
+    task: Task,
+    arm: Arm,
+    world: ArmWorld | None,
+    config: PlanConfig,
+    seed: int,
+    setting: Setting = Setting(),  # noqa: B008
+) -> Played:
+    """Play one episode and judge how it ended.
+
+    arm: "plan" follows the stages, "one picture" only the last goal for as many actions; "tracker" moves the hand straight to
+    the goals' poses, which it is told; "expert" is the script, which knows where the cube is; "random" wanders.
+    seed: of planner and policy.
+    """
+    stages = setting.stages or STAGES[task.kind]
+    generator = Generator().manual_seed(1_000_003 * seed + 17)
+    with Simulation(task.scene, {"side": setting.side}, size=64) as simulation:
+        start(simulation, task)
+        robot = SimulatedRobot(simulation, task, film=setting.film, calibration=setting.calibration)
+        decisions, cost = (), 0.0
+        if arm in ("plan", "one picture"):
+            chosen = stages if arm == "plan" else (Stage(task.goal.name, total(stages), stages[-1].weights),)
+            decisions, cost = follow(world, robot, chosen, config, generator)
+        elif arm == "tracker":
+            track(robot, stages)
+        else:
+            act_out(robot, arm, stages, generator)
+        outcome = success(simulation, task)
+    return Played(outcome, robot.ever, cost, np.stack(robot.track), np.stack(robot.cube), decisions, tuple(robot.film))
+
+
+def follow(
+    world: ArmWorld, robot: SimulatedRobot, stages: Sequence[Stage], config: PlanConfig, generator: Generator
+) -> tuple[tuple[Decision, ...], float]:
+    """Plan through the stages; return every decision, and the CPU seconds of an action."""
+    goals, decisions, began = {goal.name: goal for goal in robot.task.goals}, [], time.process_time()
+    for stage in stages:
+        energy = world.energy(stage.weights)
+        goal = SubGoal(world.encode(goal_seen(goals[stage.goal])), stage.steps)
+        decisions += control(world, robot, [goal], replace(config, distance=energy), generator).decisions
+    return tuple(decisions), (time.process_time() - began) / max(1, len(decisions))
+
+
+def track(robot: SimulatedRobot, stages: Sequence[Stage]) -> None:
+    """Move the hand straight to the pose of each goal, and close the gripper where it was closed; nothing is looked at."""
+    goals = {goal.name: goal for goal in robot.task.goals}
+    for stage in stages:
+        goal = goals[stage.goal].pose
+        for _ in range(stage.steps):
+            robot.act(torch.from_numpy(towards(robot.simulation, goal[:3], float(goal[6] > 0.2))))
+
+
+def act_out(robot: SimulatedRobot, arm: Arm, stages: Sequence[Stage], generator: Generator) -> None:
+    """Let the script or the random policy act, as many actions as the stages have."""
+    for _, move in zip(range(total(stages)), script(robot.simulation, robot.task, arm, generator)):
+        robot.act(torch.from_numpy(move.action))
+
+
+def script(simulation: Simulation, task: Task, arm: Arm, generator: Generator) -> Iterator[Move]:
+    """Return what the expert does in a task, which then keeps still; or the wandering of the random policy."""
+    if arm == "random":
+        yield from wander(simulation, generator)
+    if task.kind in ("reach", "reach with object"):
+        yield from go(simulation, task.goal.pose[:3], float(task.kind != "reach"), "reached", generator)
+    else:
+        yield from pick(simulation, generator)
+    if task.kind == "pick and place":
+        yield from put(simulation, task.goal.cube[:2], generator)
+    yield from hold(simulation, float(task.kind not in ("reach", "pick and place")), "still", 1_000)
+
+
+def total(stages: Sequence[Stage]) -> int:
+    """Return how many actions stages have together."""
+    return sum(stage.steps for stage in stages)

@@ -1,0 +1,1 @@
+"""Episodes on disk: ours, LeRobot and DROID, and how they are recorded."""

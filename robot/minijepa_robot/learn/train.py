@@ -1,0 +1,124 @@
+"""Train the world models of the arm from recorded episodes; a run that was stopped goes on where it was.
+
+    python -m minijepa_robot.learn.train joint --data runs/arm --seed 0 --folder runs/joint_s0
+    python -m minijepa_robot.learn.train pretrain --data runs/arm_moving --seed 0 --folder runs/pre_s0
+    python -m minijepa_robot.learn.train frozen --data runs/arm --encoder runs/pre_s0/encoder.safetensors --folder runs/frozen
+
+``joint`` learns everything together; ``pretrain`` and ``frozen`` are the two stages of the paper.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import tyro
+from torch import Tensor
+
+from minijepa.model.weights import load
+from minijepa.train.post_train import PostTrainConfig, post_train
+from minijepa.train.pretrain import Run, pretrain
+from minijepa.train.schedule import LearningRate, Optimisation
+from minijepa.train.transitions import Transitions
+from minijepa.train.world_model import ViewedWorld, save_world
+from minijepa_robot.data.arrays import load_arrays
+from minijepa_robot.learn.frozen import STEPS, ArmClips, cut, post_train_frozen, pretraining
+from minijepa_robot.learn.joint import ACTION_SCALE, Clip, JointConfig, JointModel, as_is, scaled_poses, train_joint
+from minijepa_robot.learn.world import save_joint
+
+CHUNK = 20  # episodes that are encoded at a time
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Train encoders and predictor together, then the predictor alone on the latents of the frozen encoders."""
+
+    data: Path  # what ``minijepa_robot.data.collect`` wrote, or another data set that ``load_arrays`` opens
+    folder: Path  # checkpoints, metrics, and joint.safetensors at the end
+    seed: int = 0
+    steps: int = 600  # of the encoders with the predictor
+    post_steps: int = 1_500  # of the predictor alone
+    cameras: tuple[str, ...] = ("side", "wrist")
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """Pretrain a video encoder by masking, on recordings of a camera that moves or stands elsewhere in every episode."""
+
+    data: Path
+    folder: Path  # checkpoints, metrics, and encoder.safetensors at the end
+    seed: int = 0
+    steps: int = 3_000
+    camera: str = "side"
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Fit a projector and learn what actions do, on the frozen tokens of a pretrained encoder."""
+
+    data: Path
+    encoder: Path  # anything that ``minijepa.load`` opens
+    folder: Path  # encoder, view and predictor as ``minijepa.train.world_model.save_world`` writes them
+    seed: int = 0
+    steps: int = 1_500
+    camera: str = "side"
+
+
+def recorded(path: Path, cameras: tuple[str, ...], size: int = 64) -> Clip:
+    """Return whole episodes as one clip; the actions are what the arm was told."""
+    arrays = load_arrays(path, cameras, size, cache=True)
+    return Clip(arrays.views, arrays.commands[:, :-1].float(), arrays.states.float())
+
+
+def joint(settings: Joint) -> JointModel:
+    """Train what ``Joint`` says, and write joint.safetensors."""
+    data, run = recorded(settings.data, settings.cameras), Run(settings.folder / "joint", settings.seed)
+    config = JointConfig(views=settings.cameras, run=run)
+    rate = replace(config.optim.rate, decay=settings.steps // 2)
+    config = replace(config, optim=replace(config.optim, steps=settings.steps, rate=rate))
+    model = train_joint(config, data).model.requires_grad_(False).eval()
+    known = Transitions(latents(model, data), data.actions / ACTION_SCALE, scaled_poses(data.states))
+    post = PostTrainConfig(
+        model.predictor.config,
+        (1, 1),
+        batch=64,
+        optim=Optimisation(settings.post_steps, LearningRate(0.0, 1.5e-3, 1e-5, 50, settings.post_steps // 2), 0.04, clip=1.0),
+        run=Run(settings.folder / "predictor", settings.seed),
+    )
+    model.predictor = post_train(post, cut(known, STEPS), as_is).predictor
+    save_joint(model, settings.folder / "joint.safetensors")
+    return model
+
+
+@torch.no_grad()
+def latents(model: JointModel, data: Clip) -> Tensor:
+    """Return the latents of whole episodes, (episodes, f, 1, k)."""
+    parts = zip(data.states.split(CHUNK), *(data.views[view].split(CHUNK) for view in model.config.views))
+    return torch.cat([model.encode(dict(zip(model.config.views, views)), states) for states, *views in parts])
+
+
+def frozen(settings: Frozen) -> ViewedWorld:
+    """Train what ``Frozen`` says, and write the world into its folder."""
+    encoder = load(settings.encoder).requires_grad_(False).eval()
+    data = recorded(settings.data, (settings.camera,))
+    run = Run(settings.folder / "predictor", settings.seed)
+    world, view = post_train_frozen(encoder, data, settings.seed, settings.steps, settings.camera, run)
+    saved = ViewedWorld(encoder, view, world.predictor, (1, 1))
+    save_world(saved, settings.folder)
+    return saved
+
+
+def main(settings: Joint | Pretrain | Frozen) -> None:
+    """Run one of the three."""
+    if isinstance(settings, Joint):
+        joint(settings)
+    elif isinstance(settings, Frozen):
+        frozen(settings)
+    else:
+        data = recorded(settings.data, (settings.camera,)).views[settings.camera]
+        run = Run(settings.folder, settings.seed)
+        pretrain(pretraining(ArmClips(data, str(settings.data)), settings.steps, run))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)  # so that a run gives the same numbers anywhere
+    main(tyro.cli(Joint | Pretrain | Frozen))

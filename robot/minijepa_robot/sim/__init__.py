@@ -1,0 +1,1 @@
+"""The simulated arm: scene, physics, cameras, scripts and tasks."""
