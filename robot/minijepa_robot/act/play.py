@@ -14,10 +14,9 @@ import torch
 from jaxtyping import Float, Float64, UInt8
 from torch import Generator, Tensor
 
-from minijepa.plan import pose as poses
 from minijepa.plan.cem import CEM, PlanConfig
 from minijepa.plan.control import Decision, SubGoal, control
-from minijepa.plan.space import ActionSpace, Group
+from minijepa.plan.space import ActionSpace, Group, franka
 from minijepa_robot.learn.world import ArmWorld, Seen
 from minijepa_robot.sim.behave import LONGEST, Move, go, hold, pick, put, towards, wander
 from minijepa_robot.sim.scene import SIDE, Camera
@@ -27,28 +26,44 @@ from minijepa_robot.sim.tasks import Goal, Outcome, Task, start, success
 Arm = Literal["plan", "one picture", "tracker", "expert", "random"]
 VIEWS = ("side", "wrist")
 FAR = {"side": 1.0, "gripper": 3.0}  # the view from the side knows the way from anywhere
+BOTH = FAR | {"wrist": 0.5}
 NEAR = {"side": 0.1, "wrist": 1.0, "gripper": 3.0}  # the view from the wrist knows where the cube is, once it sees it
 
 
 class Stage(NamedTuple):
-    """Name a goal picture of the task, how many actions it gets, and what its energy weighs."""
+    """Name a goal picture of the task, how many actions it gets, and what its energy weighs.
+
+    With ``after``, not the place that the picture shows is wanted but the way to it: the goal is what is seen when the stage
+    begins plus the difference of the two pictures' latents, in which actions are straight steps.
+    """
 
     goal: str
     steps: int
     weights: Mapping[str, float]
+    after: str | None = None
 
 
-GRASP = (Stage("above", 7, FAR), Stage("above", 4, NEAR), Stage("at", 4, NEAR), Stage("closed", 3, NEAR))
+def stages(weights: Mapping[str, float], **steps: int) -> tuple[Stage, ...]:
+    """Return stages that all weigh alike, from names and numbers of actions."""
+    return tuple(Stage(name, count, weights) for name, count in steps.items())
+
+
+GRASP = {"above": 9, "at": 4, "closed": 3}
 STAGES: dict[str, tuple[Stage, ...]] = {
     "reach": (Stage("reached", 12, {"side": 1.0}),),
-    "grasp": GRASP,
-    "lift": (*GRASP, Stage("lifted", 3, FAR)),
+    "grasp": stages(BOTH, **GRASP),
+    "lift": stages(BOTH, **GRASP, lifted=3),
     "reach with object": (Stage("reached", 12, FAR),),
-    "pick and place": (
-        *GRASP,
-        *(Stage(name, steps, FAR) for name, steps in (("lifted", 3), ("over", 7), ("down", 4), ("placed", 3))),
-    ),
+    "pick and place": (*stages(BOTH, **GRASP, lifted=3), *stages(FAR, over=8, down=4, placed=3)),
 }
+# Where the cube is not where the pictures show it: from above, the wrist finds it; then the way is followed, not the place.
+DISPLACED = (
+    Stage("above", 6, FAR),
+    Stage("above", 5, NEAR),
+    Stage("at", 4, FAR, "above"),
+    Stage("closed", 3, FAR, "at"),
+    Stage("lifted", 3, FAR, "closed"),
+)
 
 
 @dataclass(frozen=True)
@@ -67,12 +82,14 @@ class Played:
 def arm_space(limit: float | int = LONGEST) -> ActionSpace:
     """Return what the planner searches: x, y, z up to ``limit`` metres on an axis, and the gripper; the hand does not turn.
 
-    The simulation keeps the hand in the workspace itself, so poses have no bounds here; ``arm.limits`` has those of an arm.
+    The gripper's group is the released one: what is less than a quarter of its way is not done, so that noise does not open a
+    hand that holds something. The simulation keeps the hand in the workspace itself, so poses have no bounds here;
+    ``arm.limits`` has those of an arm.
     """
-    return ActionSpace(7, (Group((0, 1, 2), limit, limit), Group((6,), 0.75, 0.75)), poses.advance)
+    return franka(Group((0, 1, 2), limit, limit))
 
 
-def planner(samples: int = 64, iterations: int = 3, horizon: int = 1) -> PlanConfig:
+def planner(samples: int = 128, iterations: int = 4, horizon: int = 1) -> PlanConfig:
     """Return the planner of the arm: the cross-entropy method, one action ahead."""
     method = CEM(samples, iterations, max(2, samples // 8))
     return PlanConfig(arm_space(), method, horizon, when="sum", chunk=samples)
@@ -145,19 +162,20 @@ def play(
     the goals' poses, which it is told; "expert" is the script, which knows where the cube is; "random" wanders.
     seed: of planner and policy.
     """
-    stages = setting.stages or STAGES[task.kind]
+    chosen = setting.stages or STAGES[task.kind]
     generator = Generator().manual_seed(1_000_003 * seed + 17)
     with Simulation(task.scene, {"side": setting.side}, size=64) as simulation:
         start(simulation, task)
         robot = SimulatedRobot(simulation, task, film=setting.film, calibration=setting.calibration)
         decisions, cost = (), 0.0
         if arm in ("plan", "one picture"):
-            chosen = stages if arm == "plan" else (Stage(task.goal.name, total(stages), stages[-1].weights),)
+            if arm == "one picture":
+                chosen = (Stage(task.goal.name, total(chosen), chosen[-1].weights),)
             decisions, cost = follow(world, robot, chosen, config, generator)
         elif arm == "tracker":
-            track(robot, stages)
+            track(robot, chosen)
         else:
-            act_out(robot, arm, stages, generator)
+            act_out(robot, arm, chosen, generator)
         outcome = success(simulation, task)
     return Played(outcome, robot.ever, cost, np.stack(robot.track), np.stack(robot.cube), decisions, tuple(robot.film))
 
@@ -169,9 +187,20 @@ def follow(
     goals, decisions, began = {goal.name: goal for goal in robot.task.goals}, [], time.process_time()
     for stage in stages:
         energy = world.energy(stage.weights)
-        goal = SubGoal(world.encode(goal_seen(goals[stage.goal])), stage.steps)
-        decisions += control(world, robot, [goal], replace(config, distance=energy), generator).decisions
+        goal = wanted(world, robot, goals[stage.goal], goals[stage.after] if stage.after else None)
+        setting = replace(config, distance=energy)
+        decisions += control(world, robot, [SubGoal(goal, stage.steps)], setting, generator).decisions
     return tuple(decisions), (time.process_time() - began) / max(1, len(decisions))
+
+
+def wanted(world: ArmWorld, robot: SimulatedRobot, goal: Goal, after: Goal | None) -> Tensor:
+    """Return the latent to aim at: the goal picture's, or what is seen now changed as from one picture to the other."""
+    target = world.encode(goal_seen(goal))
+    if after is None:
+        return target
+    moved = world.encode(robot.observe()[0]) + target - world.encode(goal_seen(after))
+    moved[..., world.blocks["gripper"]] = target[..., world.blocks["gripper"]]  # measured, so never relative
+    return moved
 
 
 def track(robot: SimulatedRobot, stages: Sequence[Stage]) -> None:
