@@ -21,7 +21,7 @@ from minijepa.train.transitions import Transitions, frame_tokens
 from minijepa_robot.learn.joint import ACTION_SCALE, Clip, as_is, scaled_poses
 from minijepa_robot.learn.world import ArmWorld, frozen_world
 
-SEARCHED = [0, 1, 2, 6]  # channels of an action that the behaviours use; the hand does not turn
+HAND = (0, 1, 2)  # channels of an action that the projector tells; the gripper is measured
 STEPS = 4  # actions in a sequence of post-training
 
 
@@ -71,7 +71,8 @@ def post_train_frozen(
     closedness are what the predictor sees.
     """
     tokens = encode_frames(encoder, data.views[camera])
-    moved = (data.actions / ACTION_SCALE)[..., SEARCHED[:3]]
+    used = [channel for channel in HAND if data.actions[..., channel].std() > 0]  # one that never acts has no direction
+    moved = (data.actions / ACTION_SCALE)[..., used]
     view = fit_view(ViewConfig("inverse"), Transitions(tokens, moved, data.states), seed)
     with torch.no_grad():
         latents = torch.cat((view(tokens), data.states[..., None, 6:]), -1)
