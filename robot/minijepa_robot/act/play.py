@@ -15,7 +15,7 @@ from jaxtyping import Float, Float64, UInt8
 from torch import Generator, Tensor
 
 from minijepa.plan.cem import CEM, PlanConfig
-from minijepa.plan.control import Decision, SubGoal, control
+from minijepa.plan.control import Decision, Robot, SubGoal, control
 from minijepa.plan.space import ActionSpace, Group, franka
 from minijepa_robot.learn.world import ArmWorld, Seen
 from minijepa_robot.sim.behave import LONGEST, Move, go, hold, pick, put, towards, wander
@@ -171,7 +171,7 @@ def play(
         if arm in ("plan", "one picture"):
             if arm == "one picture":
                 chosen = (Stage(task.goal.name, total(chosen), chosen[-1].weights),)
-            decisions, cost = follow(world, robot, chosen, config, generator)
+            decisions, cost = follow(world, robot, task.goals, chosen, config, generator)
         elif arm == "tracker":
             track(robot, chosen)
         else:
@@ -181,10 +181,10 @@ def play(
 
 
 def follow(
-    world: ArmWorld, robot: SimulatedRobot, stages: Sequence[Stage], config: PlanConfig, generator: Generator
+    world: ArmWorld, robot: Robot, shown: Sequence[Goal], stages: Sequence[Stage], config: PlanConfig, generator: Generator
 ) -> tuple[tuple[Decision, ...], float]:
-    """Plan through the stages; return every decision, and the CPU seconds of an action."""
-    goals, decisions, began = {goal.name: goal for goal in robot.task.goals}, [], time.process_time()
+    """Plan through the stages, with any robot; return every decision, and the CPU seconds of an action."""
+    goals, decisions, began = {goal.name: goal for goal in shown}, [], time.process_time()
     for stage in stages:
         energy = world.energy(stage.weights)
         goal = wanted(world, robot, goals[stage.goal], goals[stage.after] if stage.after else None)
@@ -193,7 +193,7 @@ def follow(
     return tuple(decisions), (time.process_time() - began) / max(1, len(decisions))
 
 
-def wanted(world: ArmWorld, robot: SimulatedRobot, goal: Goal, after: Goal | None) -> Tensor:
+def wanted(world: ArmWorld, robot: Robot, goal: Goal, after: Goal | None) -> Tensor:
     """Return the latent to aim at: the goal picture's, or what is seen now changed as from one picture to the other."""
     target = world.encode(goal_seen(goal))
     if after is None:
