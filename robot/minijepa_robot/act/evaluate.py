@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -32,16 +31,18 @@ class Evaluate:
     """Choose a model, tasks and ways of acting."""
 
     model: Path | None = None  # joint.safetensors, or a folder of a frozen world; ways without a planner need none
-    name: str = "joint"  # of the model, in the table and its file
     seed: int = 0  # of the model's training, and of planner and policies
     kinds: tuple[Kind, ...] = ("reach", "lift", "pick and place")
     arms: tuple[Arm, ...] = ("plan",)
     displaced: bool = False  # of kind lift: the cube stands 2.5 to 5 cm from where the goal pictures show it
     episodes: int = 100
-    split: Literal["validation", "test"] = "test"
-    samples: int = 128  # of each iteration of the planner
-    iterations: int = 4
+    budget: tuple[int, int] = (128, 4)  # samples and iterations of the planner
     folder: Path = Path("data_samples/runs/arm")
+
+    @property
+    def name(self) -> str:
+        """Name the model, in the table and its file: "joint", "frozen", or "baselines" for ways that need none."""
+        return "baselines" if self.model is None else "frozen" if self.model.is_dir() else self.model.stem
 
 
 def open_world(path: Path) -> ArmWorld:
@@ -59,7 +60,7 @@ def evaluate(settings: Evaluate) -> list[Row]:
     if settings.displaced and settings.kinds != ("lift",):
         raise ValueError(f"evaluate: expected --kinds lift with --displaced, got {settings.kinds}; only its stages are known")
     rows: list[Row] = []
-    facts: Row = {"model": settings.name if settings.model else "none", "seed": settings.seed, "split": settings.split}
+    facts: Row = {"model": settings.name if settings.model else "none", "seed": settings.seed, "split": "test"}
     for row in measure(settings, open_world(settings.model) if settings.model else None):
         rows.append(facts | row)
         write_table(settings.folder / f"{settings.name}{'_displaced' * settings.displaced}_s{settings.seed}.csv", rows)
@@ -68,13 +69,14 @@ def evaluate(settings: Evaluate) -> list[Row]:
 
 def measure(settings: Evaluate, world: ArmWorld | None) -> Iterator[Row]:
     """Give one row a kind and a way of acting."""
-    config = planner(settings.samples, settings.iterations)
+    samples, iterations = settings.budget
+    config = planner(samples, iterations)
     for kind in settings.kinds:
-        tasks = draw_tasks(kind, settings.episodes, settings.split, size=64, displaced=settings.displaced)
+        tasks = draw_tasks(kind, settings.episodes, "test", size=64, displaced=settings.displaced)
         for arm in settings.arms:
             setting = Setting(DISPLACED if settings.displaced else STAGES[kind])
             played = [play(task, arm, world, config, settings.seed * 1_000 + k, setting) for k, task in enumerate(tasks)]
-            budget: Row = {"samples": settings.samples, "iterations": settings.iterations} if arm in PLANNING else {}
+            budget: Row = {"samples": samples, "iterations": iterations} if arm in PLANNING else {}
             empty: Row = {"samples": 0, "iterations": 0}
             yield {"kind": kind, "displaced": int(settings.displaced), "arm": arm} | (budget or empty) | summary(played)
 

@@ -43,18 +43,20 @@ class Stage(NamedTuple):
     after: str | None = None
 
 
-def stages(weights: Mapping[str, float], **steps: int) -> tuple[Stage, ...]:
+def stages(weights: Mapping[str, float], steps: Mapping[str, int]) -> tuple[Stage, ...]:
     """Return stages that all weigh alike, from names and numbers of actions."""
     return tuple(Stage(name, count, weights) for name, count in steps.items())
 
 
 GRASP = {"above": 9, "at": 4, "closed": 3}
+LIFT = GRASP | {"lifted": 3}
+PUT = {"over": 8, "down": 4, "placed": 3}
 STAGES: dict[str, tuple[Stage, ...]] = {
     "reach": (Stage("reached", 12, {"side": 1.0}),),
-    "grasp": stages(BOTH, **GRASP),
-    "lift": stages(BOTH, **GRASP, lifted=3),
+    "grasp": stages(BOTH, GRASP),
+    "lift": stages(BOTH, LIFT),
     "reach with object": (Stage("reached", 12, FAR),),
-    "pick and place": (*stages(BOTH, **GRASP, lifted=3), *stages(FAR, over=8, down=4, placed=3)),
+    "pick and place": (*stages(BOTH, LIFT), *stages(FAR, PUT)),
 }
 # Where the cube is not where the pictures show it: from above, the wrist finds it; then the way is followed, not the place.
 DISPLACED = (

@@ -42,7 +42,7 @@ class Joint:
 
 @dataclass(frozen=True)
 class Pretrain:
-    """Pretrain a video encoder by masking, on recordings of a camera that moves or stands elsewhere in every episode."""
+    """Train a video encoder by masking, on recordings of a camera that moves or stands elsewhere in every episode."""
 
     data: Path
     folder: Path  # checkpoints, metrics, and encoder.safetensors at the end

@@ -110,8 +110,8 @@ def test_the_table_counts_what_was_done(tasks, tmp_path):
     row = summary([played, played, lost])
     assert (row["episodes"], row["done"], row["success"]) == (3, 2, 0.667)
     assert row["outcomes"] == "reached 2; short of the goal 1"
-    rows = evaluate(Evaluate(kinds=("reach",), arms=("tracker",), episodes=2, name="t", folder=tmp_path))
-    assert (tmp_path / "t_s0.csv").read_text().count("\n") == 2 and rows[0]["done"] == 2
+    rows = evaluate(Evaluate(kinds=("reach",), arms=("tracker",), episodes=2, folder=tmp_path))
+    assert (tmp_path / "baselines_s0.csv").read_text().count("\n") == 2 and rows[0]["done"] == 2
     with pytest.raises(ValueError, match="give --model"):
         evaluate(Evaluate(arms=("plan",), folder=tmp_path))
     with pytest.raises(ValueError, match="--kinds lift"):
