@@ -51,9 +51,15 @@ class Kinematics:
         return self._data.site_xpos[self._site].copy(), self._data.site_xmat[self._site].reshape(3, 3).copy()
 
     def step(
-        self, joints: Float64[np.ndarray, "7"], place: Float64[np.ndarray, "3"], rotation: Float64[np.ndarray, "3 3"]
+        self,
+        joints: Float64[np.ndarray, "7"],
+        place: Float64[np.ndarray, "3"],
+        rotation: Float64[np.ndarray, "3 3"],
+        pull: float = PULL,
     ) -> tuple[Float64[np.ndarray, "7"], float, float]:
         """Do one iteration towards a pose: joints + J^T (J J^T + damping^2)^-1 error, and a pull to HOME in the null space.
+
+        The damping lets a little of the pull through: at the corners of the workspace the hand rests about 1 mm off its pose.
 
         Returns the new joints, and how far the old ones were off: m and rad.
         """
@@ -63,7 +69,7 @@ class Kinematics:
         jacobian = self._jacobian[:, self._column]
         error = np.concatenate((place - here, rotation_vector(rotation @ turned.T)))
         inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + DAMPING**2 * np.eye(6))
-        rest = PULL * (HOME - joints)
+        rest = pull * (HOME - joints)
         change = inverse @ error + rest - inverse @ (jacobian @ rest)
         far = float(np.linalg.norm(error[:3])), float(np.linalg.norm(error[3:]))
         return np.clip(joints + change, self._low, self._high), *far
@@ -80,8 +86,12 @@ class Kinematics:
         for _ in range(iterations):
             before = joints
             joints, metres, angle = self.step(joints, place, rotation)
-            if metres < CLOSE[0] and angle < CLOSE[1] and np.abs(joints - before).max() < CLOSE[2]:
+            if np.abs(joints - before).max() < CLOSE[2]:
+                break
+        for _ in range(iterations):  # the posture stands; what is left is the hand's
+            if metres < CLOSE[0] and angle < CLOSE[1]:
                 return joints
+            joints, metres, angle = self.step(joints, place, rotation, pull=0.0)
         raise Unreachable(
             f"no posture brings the fingertips to {np.round(place, 3)} m with this rotation: {metres * 1000:.1f} mm and "
             f"{angle:.3f} rad are left after {iterations} iterations; keep to the workspace, and angles near 0 point down"

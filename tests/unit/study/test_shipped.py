@@ -40,7 +40,8 @@ def test_drift_encoder_reaches_its_card_on_fresh_clips():
 
 def test_shipped_files_are_small_and_whole():
     for path in SHIPPED.glob("*/*.safetensors"):
-        assert path.stat().st_size < 10e6, f"{path}: at most 10 MB"
+        room = 20e6 if path.parent.name == "arm" else 10e6
+        assert path.stat().st_size < room, f"{path}: at most {room / 1e6:.0f} MB"
         with safe_open(path, framework="pt") as file:  # reads the header, and refuses a file that was cut off
             assert file.metadata().get("kind") and list(file.keys()), path
             network = file.metadata()["kind"] in CONFIGS
