@@ -63,7 +63,7 @@ class FrankaArm:
         kind: Literal["simulation", "hardware"],
         limits: Limits | None = None,
         stop: OperatorStop | None = None,
-        dynamics: float = 0.3,
+        dynamics: float | int = 0.3,
     ) -> None:
         self.limits, self.stop_button = limits or Limits(), stop or OperatorStop()
         self.log: deque[Note] = deque(maxlen=1000)
@@ -171,7 +171,7 @@ class FrankaArm:
         if self._commanded is not None:
             self.limits.arrived(self._commanded, _pose(remote, remote.ask("arm")))
 
-    def _until(self, remote: Remote, done: Callable[[ArmState], bool], seconds: float, what: str) -> None:
+    def _until(self, remote: Remote, done: Callable[[ArmState], bool], seconds: float | int, what: str) -> None:
         """Look at the arm until something is done; raise NoAnswer if that takes too long by the arm's clock or by ours."""
         began, patience = remote.ask("arm").seconds, time.monotonic() + PATIENCE
         while True:
@@ -183,7 +183,7 @@ class FrankaArm:
                 raise NoAnswer.about(f"expected {what} within {seconds:g} s, it goes on", "see what holds the arm")
             time.sleep(LOOK)
 
-    def _grip(self, remote: Remote, close: bool, force: float) -> None:
+    def _grip(self, remote: Remote, close: bool, force: float | int) -> None:
         remote.ask("grasp", force) if close else remote.ask("open")
         self._closed = close
         if self._commanded is not None:
@@ -194,7 +194,7 @@ class FrankaArm:
             raise MotionFailed.about("expected the hand to open, it did not", "free the fingers, then connect again")
 
 
-def _link(host: str, kind: str, dynamics: float, limits: Limits) -> Link:
+def _link(host: str, kind: str, dynamics: float | int, limits: Limits) -> Link:
     if kind not in ("simulation", "hardware"):
         raise ValueError(f"FrankaArm: expected kind 'simulation' or 'hardware', got {kind!r}")
     if not 0 < dynamics <= 1:

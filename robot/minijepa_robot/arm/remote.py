@@ -51,7 +51,7 @@ class Remote:
         """Return the number of the worker's process."""
         return self._process.pid
 
-    def ask(self, name: str, *arguments: object, wait: float = ANSWER_TIME) -> object:
+    def ask(self, name: str, *arguments: object, wait: float | int = ANSWER_TIME) -> object:
         """Let the worker do one thing and return the answer; raise its error, or ``NoAnswer`` and end it."""
         try:
             self._line.send((name, arguments))
@@ -78,7 +78,7 @@ class Remote:
         self._process.kill()
         self._process.join(5)
 
-    def _answer(self, name: str, wait: float) -> object:
+    def _answer(self, name: str, wait: float | int) -> object:
         try:
             if not self._line.poll(wait):
                 self.drop()

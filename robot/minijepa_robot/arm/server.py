@@ -80,7 +80,7 @@ class ProtocolServer:
         seconds, client, moving, stops, width, _ = numbers[:HEAD].tolist()
         return ServerState(seconds, bool(client), bool(moving), int(stops), width, numbers[HEAD:])
 
-    def wait_until_still(self, seconds: float = 5.0, within: float = 1e-5) -> bool:
+    def wait_until_still(self, seconds: float | int = 5.0, within: float | int = 1e-5) -> bool:
         """Wait until the joints change by less than ``within`` rad in 50 ms; tell whether they did in time."""
         until, last = time.monotonic() + seconds, self.state()
         while time.monotonic() < until:

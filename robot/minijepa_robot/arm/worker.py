@@ -87,7 +87,7 @@ class Held:
         self._robot.move(motion, asynchronous=True)
         self._moving = True
 
-    def grasp(self, force: float) -> None:
+    def grasp(self, force: float | int) -> None:
         """Begin to close the hand with a force in N."""
         self._require_idle_hand()
         self._grip = self._gripper.grasp_async(GRASP_WIDTH, HAND_SPEED, force, GRASP_INNER, GRASP_OUTER)
@@ -144,7 +144,7 @@ def _connect(franky: Any, link: Link) -> Any:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _within(seconds: float, call: Callable[[], object], callers: int = 1) -> str:
+def _within(seconds: float | int, call: Callable[[], object], callers: int = 1) -> str:
     """Run a call in threads and return "confirmed" or the error of the first, or that none came back in time."""
     outcome, first = [], threading.Event()
 
