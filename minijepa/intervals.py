@@ -17,3 +17,9 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     centre = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
     half = Z95 / (1 + z2 / trials) * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def share(successes: int, trials: int) -> dict[str, float]:
+    """Return a success rate with its 95% Wilson interval as columns of a table: success, low and high, to three decimals."""
+    low, high = wilson(successes, trials)
+    return {"success": round(successes / trials, 3), "low": round(low, 3), "high": round(high, 3)}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from minijepa.data.toy_reach import ReachWorld, Tasks, advance, random_actions
 from minijepa.data.toy_reach_draw import Scene, draw
-from minijepa.intervals import wilson
+from minijepa.intervals import share
 from minijepa.plan.cem import CEM, PlanConfig
 from minijepa.plan.control import SubGoal, control
 from minijepa.plan.space import ActionSpace, Group
@@ -95,13 +95,8 @@ def summary(played: Played, tolerance: float) -> Row:
     """Count successes: at the end the agent is within the tolerance of the goal, whatever it was before."""
     end = played.distances[:, -1]
     reached, count = int((end <= tolerance).sum()), len(end)
-    low, high = wilson(reached, count)
-    return {
-        "episodes": count,
-        "reached": reached,
-        "success": round(reached / count, 3),
-        "low": round(low, 3),
-        "high": round(high, 3),
+    counted: Row = {"episodes": count, "reached": reached} | share(reached, count)
+    return counted | {
         "ever": round((played.distances <= tolerance).any(1).float().mean().item(), 3),
         "median_distance": round(end.median().item(), 3),
         "tolerance": tolerance,

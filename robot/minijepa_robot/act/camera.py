@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from minijepa.plan import pose as poses
 from minijepa.plan.cem import CEM, PlanConfig, plan
 from minijepa.plan.space import ActionSpace, Group
-from minijepa_robot.act.play import as_tensor
+from minijepa_robot.act.play import look
 from minijepa_robot.learn.world import ArmWorld, Seen
 from minijepa_robot.sim.behave import LONGEST
 from minijepa_robot.sim.scene import WORKSPACE
@@ -48,12 +48,6 @@ def walk(simulation: Simulation, steps: int, generator: Generator) -> tuple[list
         seen.append(look(simulation))
         places.append(simulation.pose[:2])
     return seen, torch.from_numpy(np.diff(places, axis=0)).float()
-
-
-def look(simulation: Simulation) -> Seen:
-    """Return what both cameras see, and the pose."""
-    views = {view: as_tensor(simulation.picture(view, 64)) for view in ("side", "wrist")}
-    return Seen(views, torch.from_numpy(simulation.pose).float()[None])
 
 
 def inferred_moves(world: ArmWorld, seen: list[Seen], generator: Generator) -> Float[Tensor, "steps 2"]:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 import tyro
 
-from minijepa.intervals import wilson
+from minijepa.intervals import share
 from minijepa.train.run import write_table
 from minijepa.train.world_model import load_world
-from minijepa_robot.act.play import DISPLACED, STAGES, Arm, Played, Setting, planner, play
+from minijepa_robot.act.play import DISPLACED, Arm, Played, Setting, planner, play
 from minijepa_robot.learn.frozen import frozen_world
 from minijepa_robot.learn.world import ArmWorld, joint_world, load_joint
 from minijepa_robot.sim.tasks import Kind, draw_tasks
@@ -69,29 +69,22 @@ def evaluate(settings: Evaluate) -> list[Row]:
 
 def measure(settings: Evaluate, world: ArmWorld | None) -> Iterator[Row]:
     """Give one row a kind and a way of acting."""
-    samples, iterations = settings.budget
-    config = planner(samples, iterations)
+    config, setting = planner(*settings.budget), Setting(DISPLACED if settings.displaced else ())
     for kind in settings.kinds:
         tasks = draw_tasks(kind, settings.episodes, "test", size=64, displaced=settings.displaced)
         for arm in settings.arms:
-            setting = Setting(DISPLACED if settings.displaced else STAGES[kind])
             played = [play(task, arm, world, config, settings.seed * 1_000 + k, setting) for k, task in enumerate(tasks)]
-            budget: Row = {"samples": samples, "iterations": iterations} if arm in PLANNING else {}
-            empty: Row = {"samples": 0, "iterations": 0}
-            yield {"kind": kind, "displaced": int(settings.displaced), "arm": arm} | (budget or empty) | summary(played)
+            samples, iterations = settings.budget if arm in PLANNING else (0, 0)
+            facts: Row = {"kind": kind, "displaced": int(settings.displaced), "arm": arm}
+            yield facts | {"samples": samples, "iterations": iterations} | summary(played)
 
 
 def summary(played: Sequence[Played]) -> Row:
     """Count outcomes: what is true when the last action is over decides."""
     done, count = sum(one.outcome.done for one in played), len(played)
-    low, high = wilson(done, count)
     names = Counter(one.outcome.name for one in played)
-    return {
-        "episodes": count,
-        "done": done,
-        "success": round(done / count, 3),
-        "low": round(low, 3),
-        "high": round(high, 3),
+    counted: Row = {"episodes": count, "done": done} | share(done, count)
+    return counted | {
         "ever": round(sum(one.ever for one in played) / count, 3),
         "median_cm": round(100 * float(np.median([one.outcome.distance for one in played])), 2),
         "seconds_an_action": round(sum(one.seconds for one in played) / count, 4),

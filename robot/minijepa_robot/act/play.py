@@ -25,6 +25,7 @@ from minijepa_robot.sim.tasks import Goal, Outcome, Task, start, success
 
 Arm = Literal["plan", "one picture", "tracker", "expert", "random"]
 VIEWS = ("side", "wrist")
+SIZE = 64  # px, side of the pictures that the world models see
 FAR = {"side": 1.0, "gripper": 3.0}  # the view from the side knows the way from anywhere
 BOTH = FAR | {"wrist": 0.5}
 NEAR = {"side": 0.1, "wrist": 1.0, "gripper": 3.0}  # the view from the wrist knows where the cube is, once it sees it
@@ -100,18 +101,16 @@ def planner(samples: int = 128, iterations: int = 4, horizon: int = 1) -> PlanCo
 class SimulatedRobot:
     """Stand in a simulation: look and move, as ``minijepa.plan.control.Robot`` asks; what happens is written down."""
 
-    def __init__(
-        self, simulation: Simulation, task: Task, size: int = 64, film: int = 0, calibration: Tensor | None = None
-    ) -> None:
-        self.simulation, self.task, self.size, self.film_size = simulation, task, size, film
+    def __init__(self, simulation: Simulation, task: Task, film: int = 0, calibration: Tensor | None = None) -> None:
+        self.simulation, self.task, self.film_size = simulation, task, film
         self.calibration = calibration  # (2, 2): planned x and y times it are done; see ``camera``
         self.track, self.cube, self.film, self.ever = [], [], [], False
         self._note()
 
     def observe(self) -> tuple[Seen, Float[Tensor, "1 7"]]:
         """Return what both cameras see and the measured pose."""
-        pose = torch.from_numpy(self.simulation.pose).float()[None]
-        return Seen({view: as_tensor(self.simulation.picture(view, self.size)) for view in VIEWS}, pose), pose
+        seen = look(self.simulation)
+        return seen, seen.pose
 
     def act(self, action: Float[Tensor, "7"]) -> None:
         """Do one action of 250 ms."""
@@ -131,6 +130,12 @@ class SimulatedRobot:
 def as_tensor(picture: UInt8[np.ndarray, "H W 3"]) -> UInt8[Tensor, "1 3 H W"]:
     """Return a picture as the networks take it."""
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
+
+
+def look(simulation: Simulation) -> Seen:
+    """Return what both cameras see now, and the measured pose."""
+    views = {view: as_tensor(simulation.picture(view, SIZE)) for view in VIEWS}
+    return Seen(views, torch.from_numpy(simulation.pose).float()[None])
 
 
 def goal_seen(goal: Goal) -> Seen:

@@ -19,7 +19,7 @@ from minijepa.study.fault import planner as as_planner
 from minijepa.study.landscape import linear_locator
 from minijepa.train.run import write_table
 from minijepa_robot.act.evaluate import open_world
-from minijepa_robot.act.play import VIEWS, as_tensor, planner
+from minijepa_robot.act.play import VIEWS, look, planner
 from minijepa_robot.learn.world import ArmWorld, Seen
 from minijepa_robot.sim.behave import LONGEST
 from minijepa_robot.sim.simulation import Simulation, State
@@ -74,14 +74,17 @@ class ArmUnderTest:
         parts = []
         for one in state:
             self.go(one)
-            views = {view: as_tensor(self.simulation.picture(view, 64)) for view in VIEWS}
-            parts.append((views, torch.from_numpy(self.simulation.pose).float()[None]))
-        views = {view: torch.cat([part[0][view] for part in parts]) for view in VIEWS}
-        return Seen(views, torch.cat([part[1] for part in parts]))
+            parts.append(look(self.simulation))
+        views = {view: torch.cat([part.views[view] for part in parts]) for view in VIEWS}
+        return Seen(views, torch.cat([part.pose for part in parts]))
 
     def pose(self, state: Float[Tensor, "s state"]) -> Float[Tensor, "s 7"]:
         """Return the measured poses."""
-        return self.observe(state).pose
+        poses = []
+        for one in state:
+            self.go(one)
+            poses.append(torch.from_numpy(self.simulation.pose).float())
+        return torch.stack(poses)
 
     def distance(self, state: Float[Tensor, "s state"], goal: Float[Tensor, "g state"]) -> Float[Tensor, "s"]:
         """Return how far the hand is from the goal's, in m."""

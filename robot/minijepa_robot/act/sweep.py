@@ -14,7 +14,7 @@ import torch
 import tyro
 
 from minijepa.data.toy_physics import split_generator
-from minijepa.intervals import wilson
+from minijepa.intervals import share
 from minijepa.train.run import write_table
 from minijepa_robot.act.camera import Calibration, calibrate, inferred_moves, walk
 from minijepa_robot.act.evaluate import open_world
@@ -84,9 +84,8 @@ def row(turn: int, steps: int, found: Calibration, played: dict[str, list[Played
     }
     for name, some in played.items():
         done, count = sum(one.outcome.done for one in some), len(some)
-        low, high = (round(share, 3) for share in wilson(done, count))
-        shares = {"episodes": count, "done": done, "success": round(done / count, 3), "low": low, "high": high}
-        facts |= {f"{part}_{name}": value for part, value in shares.items()}
+        counted = {"episodes": count, "done": done} | share(done, count)
+        facts |= {f"{part}_{name}": value for part, value in counted.items()}
     return facts | {f"w{i}{j}": round(float(found.matrix[i, j]), 3) for i in range(2) for j in range(2)}
 
 

@@ -58,6 +58,12 @@ class JointConfig:
         """Give the channels of a latent: those of the views, and the closedness of the gripper."""
         return len(self.views) * self.width + 1
 
+    @property
+    def blocks(self) -> dict[str, slice]:
+        """Tell which channels of a latent belong to each view, and to the gripper."""
+        views = {view: slice(k * self.width, (k + 1) * self.width) for k, view in enumerate(self.views)}
+        return views | {"gripper": slice(self.channels - 1, self.channels)}
+
 
 class FrameEncoder(nn.Module):
     """Turn a picture of 64 px into one vector: four convolutions that halve it, and a linear layer."""
@@ -115,8 +121,8 @@ class JointModel(nn.Module):
         found = {"forcing": forcing, "rollout": rollout}
         first, second = torch.triu_indices(*[clip.states.shape[1]] * 2, offset=1)
         moved = difference(clip.states[:, first], clip.states[:, second]) / ACTION_SCALE
-        for k, view in enumerate(self.config.views):
-            h = z[:, :, 0, k * self.config.width : (k + 1) * self.config.width]
+        for view in self.config.views:
+            h = z[:, :, 0, self.config.blocks[view]]
             told, doubt = self.heads[view](h[:, first], h[:, second])
             terms = {"inverse": ((told - moved).abs() * (-doubt).exp() + doubt).mean()}
             terms |= variance_covariance(h.flatten(0, 1))._asdict()

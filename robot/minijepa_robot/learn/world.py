@@ -6,7 +6,7 @@ A latent is (b, 1, k): one token with the channels of every view side by side, a
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,14 +73,13 @@ class ArmWorld:
 
 def joint_world(model: JointModel) -> ArmWorld:
     """Return the world of a jointly trained model."""
-    width, views = model.config.width, model.config.views
+    views = model.config.views
 
     def look(seen: Seen) -> Tensor:
         return model.encode({view: seen.views[view][:, None] for view in views}, seen.pose[:, None])[:, 0]
 
-    blocks = {view: slice(k * width, (k + 1) * width) for k, view in enumerate(views)}
     lenses = {view: model.heads[view].moved.weight[:3].detach() for view in views}
-    return ArmWorld(look, model.predictor.eval(), blocks | {"gripper": slice(len(views) * width, None)}, lenses)
+    return ArmWorld(look, model.predictor.eval(), model.config.blocks, lenses)
 
 
 def frozen_world(encoder: nn.Module, view: LatentView, predictor: ActionPredictor, camera: str = "side") -> ArmWorld:
@@ -94,7 +93,8 @@ def frozen_world(encoder: nn.Module, view: LatentView, predictor: ActionPredicto
 
 def save_joint(model: JointModel, path: Path) -> Path:
     """Write a joint model as one safetensors file that ``load_joint`` opens."""
-    return write(model.state_dict(), path, {"kind": "joint", "config": json.dumps(facts(model.config))})
+    shape = {"views": model.config.views, "width": model.config.width}
+    return write(model.state_dict(), path, {"kind": "joint", "config": json.dumps(shape)})
 
 
 def load_joint(path: str | Path) -> JointModel:
@@ -109,8 +109,3 @@ def load_joint(path: str | Path) -> JointModel:
     except RuntimeError as error:
         raise CheckpointError(f"{path}: the weights do not fit the config: {error}") from error
     return model.requires_grad_(False).eval()
-
-
-def facts(config: JointConfig) -> dict[str, object]:
-    """Return what decides the shapes of a joint model, for the file's metadata."""
-    return {name: value for name, value in asdict(config).items() if name in ("views", "width")}
