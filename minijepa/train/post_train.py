@@ -77,7 +77,8 @@ def action_losses(
 
     def predict(frames: Tensor) -> Tensor:
         t = frames.shape[1]
-        predicted = predictor(frames.flatten(1, 2), actions[:, :t], states[:, :t], grid)
+        cameras = None if known.extrinsics is None else known.extrinsics[:, :t]
+        predicted = predictor(frames.flatten(1, 2), actions[:, :t], states[:, :t], grid, cameras)
         return finish(predicted).unflatten(1, frames.shape[1:3])
 
     forced = predict(h[:, :-1])
@@ -186,7 +187,7 @@ def draw(known: Sequences, config: PostTrainConfig, step: int, processes: Proces
     """Draw the sequences of a step, with replacement, and keep this process's rows."""
     chosen = torch.randint(len(known), (config.batch,), generator=seeded(config.run.seed, step))
     drawn = known.rows(chosen[processes.share(config.batch)])
-    return Transitions(*(part.to(config.run.device) for part in (drawn.latents, drawn.actions, drawn.states)))
+    return drawn.to(config.run.device)
 
 
 def settings(config: PostTrainConfig, known: Sequences, loss: Loss | None = None) -> str:

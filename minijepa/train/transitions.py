@@ -24,6 +24,7 @@ class Transitions:
     latents: Float[Tensor, "sequences f n d"]
     actions: Float[Tensor, "sequences t action"]  # t = f - 1
     states: Float[Tensor, "sequences f state"]
+    extrinsics: Float[Tensor, "sequences f 6"] | None = None  # where the camera stood, for a predictor that is told
 
     def __post_init__(self) -> None:
         frames, steps, states = self.latents.shape[1], self.actions.shape[1], self.states.shape[1]
@@ -38,7 +39,12 @@ class Transitions:
 
     def rows(self, index: Tensor) -> "Transitions":
         """Pick some sequences."""
-        return Transitions(self.latents[index], self.actions[index], self.states[index])
+        extrinsics = None if self.extrinsics is None else self.extrinsics[index]
+        return Transitions(self.latents[index], self.actions[index], self.states[index], extrinsics)
+
+    def to(self, device: str) -> "Transitions":
+        """Return the same on a device."""
+        return Transitions(*(None if part is None else part.to(device) for part in vars(self).values()))
 
     def identity(self) -> str:
         """Tell which data these are by their size and sum, for the settings of a run."""

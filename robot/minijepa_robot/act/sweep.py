@@ -1,13 +1,14 @@
 """Turn the side camera about the table, read its angle from the moves that the model believes in, and play with and without W*.
 
-    python -m minijepa_robot.act.sweep --model data_samples/checkpoints/arm/joint.safetensors --seed 0
+    python -m minijepa_robot.act.sweep --model data_samples/checkpoints/arm/joint.safetensors --seed 0 --name fixed
 
 writes one row an angle into data_samples/runs/arm, after each angle. Goal pictures are taken by the turned camera too, so what
-is tested is the model's idea of left and right, not whether two pictures fit together.
+is tested is the model's idea of left and right, not whether two pictures fit together. A model whose predictor has a token for
+the camera's place is told it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -32,6 +33,7 @@ class Sweep:
     """Choose a model, the angles, and how much is measured at each."""
 
     model: Path = Path("data_samples/checkpoints/arm/joint.safetensors")
+    name: str = "fixed"  # of the model, in the file's name
     seed: int = 0  # of the walk's scene and moves, and of the planner
     turns: tuple[int, ...] = (-60, -40, -20, 0, 20, 40, 60)  # degrees from where the camera stood in training
     steps: int = 60  # of the walk
@@ -45,13 +47,15 @@ def sweep(settings: Sweep) -> list[Row]:
     for turn in settings.turns:
         rows.append(measure(world, turn, settings))
         rows.sort(key=lambda row: row["turn"])
-        write_table(settings.folder / f"sweep_s{settings.seed}.csv", rows)
+        write_table(settings.folder / f"sweep_{settings.name}_s{settings.seed}.csv", rows)
     return rows
 
 
 def measure(world: ArmWorld, turn: int, settings: Sweep) -> Row:
     """Calibrate at one angle, then play the same tasks without and with what came out."""
     camera = SIDE.orbit(turn)
+    if world.predictor.config.extrinsics:
+        world = replace(world, camera=torch.from_numpy(camera.extrinsics()).float())
     found = walked(world, camera, settings.steps, settings.seed)
     tasks = draw_tasks("reach", settings.episodes, "test", size=64, cameras={"side": camera})
     ways = {"before": Setting(side=camera), "after": Setting(side=camera, calibration=found.matrix)}

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from minijepa.plan.pose import difference, euler_angles, rotation
 
@@ -132,11 +133,16 @@ def in_camera(states: Float[np.ndarray, "f 7"], extrinsics: Float[np.ndarray, "f
 
     Implements ``transform_frame`` of app/vjepa_droid/droid.py (off in the released training).
     """
-    pose, camera = (torch.from_numpy(np.ascontiguousarray(part)).double() for part in (states, extrinsics))
-    back = rotation(camera[:, 3:6]).mT
-    place = (back @ (pose[:, :3] - camera[:, :3])[..., None])[..., 0]
-    turned = euler_angles(back @ rotation(pose[:, 3:6]))
-    return torch.cat((place, turned, pose[:, 6:]), dim=1).numpy().astype(states.dtype)
+    return before_camera(*(torch.from_numpy(np.ascontiguousarray(part)) for part in (states, extrinsics))).numpy()
+
+
+def before_camera(states: Float[Tensor, "*b 7"], extrinsics: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 7"]:
+    """Do what ``in_camera`` does, for tensors of any batch."""
+    pose, camera = states.double(), extrinsics.double()
+    back = rotation(camera[..., 3:]).mT
+    place = (back @ (pose[..., :3] - camera[..., :3])[..., None])[..., 0]
+    turned = euler_angles(back @ rotation(pose[..., 3:6]))
+    return torch.cat((place, turned, pose[..., 6:]), dim=-1).to(states.dtype)
 
 
 def clip_rows(

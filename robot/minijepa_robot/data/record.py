@@ -16,7 +16,7 @@ from minijepa_robot.data.episodes import Episode, EpisodeError, Truth
 from minijepa_robot.data.lerobot_layout import Layout
 from minijepa_robot.sim.behave import draw_layout, play
 from minijepa_robot.sim.kinematics import Unreachable, angles
-from minijepa_robot.sim.scene import SIDE, WRIST, Camera, Scene
+from minijepa_robot.sim.scene import FORWARD, SIDE, WRIST, Camera, Scene
 from minijepa_robot.sim.simulation import Simulation
 
 FPS = 4  # actions a second
@@ -24,7 +24,6 @@ THINGS = ("cube", "cup", "box")  # that can be pushed; a tray is fixed and stand
 TASKS = ("wander", "take the cube and set it down elsewhere")
 LIFTED = 0.06  # m, height of the cube's middle above which it has been lifted; it rests at 0.022
 ATTEMPTS = 20  # starts that are drawn before an episode is given up
-FORWARD = np.diag((1.0, -1.0, -1.0))  # from mujoco's camera (z backwards) to x right, y down, z forwards, as DROID has it
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The paper's way on the arm: pretrain a video encoder by masking, freeze it, and learn what actions do in its latents.
 
 ``ArmClips`` feeds ``minijepa.train.pretrain``; ``post_train_frozen`` encodes every frame once, fits a projector to the tokens
-and hands both to ``minijepa.train.post_train``. Nothing here is special to small encoders: a ViT-g goes the same way.
+and learns on both with ``dynamics``. Nothing here is special to small encoders: a ViT-g goes the same way.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,15 +14,14 @@ from minijepa.config import ActionPredictorConfig, EncoderConfig, PredictorConfi
 from minijepa.data.video_files import seeded
 from minijepa.model.encoder import VideoEncoder
 from minijepa.train.latent_view import LatentView, ViewConfig, fit_view
-from minijepa.train.post_train import PostTrainConfig, post_train
 from minijepa.train.pretrain import PretrainConfig, Run
 from minijepa.train.schedule import LearningRate, Optimisation
 from minijepa.train.transitions import Transitions, frame_tokens
-from minijepa_robot.learn.joint import ACTION_SCALE, Clip, as_is, scaled_poses
+from minijepa_robot.learn.dynamics import learn_dynamics
+from minijepa_robot.learn.joint import ACTION_SCALE, Clip, scaled_poses
 from minijepa_robot.learn.world import ArmWorld, frozen_world
 
 HAND = (0, 1, 2)  # channels of an action that the projector tells; the gripper is measured
-STEPS = 4  # actions in a sequence of post-training
 
 
 @dataclass(frozen=True)
@@ -76,20 +75,7 @@ def post_train_frozen(
     view = fit_view(ViewConfig("inverse"), Transitions(tokens, moved, data.states), seed)
     with torch.no_grad():
         latents = torch.cat((view(tokens), data.states[..., None, 6:]), -1)
-    known = cut(Transitions(latents, data.actions / ACTION_SCALE, scaled_poses(data.states)), STEPS)
-    config = PostTrainConfig(
-        ActionPredictorConfig(latents.shape[-1], 128, 2, 4, residual=True, rope="textbook"),
-        (1, 1),
-        batch=64,
-        optim=Optimisation(steps, LearningRate(0.0, 2e-3, 1e-5, 50, steps // 2), 0.04, clip=1.0),
-        run=run or Run(seed=seed, quiet=True),
-    )
-    return frozen_world(encoder, view, post_train(config, known, as_is).predictor, camera), view
-
-
-def cut(known: Transitions, steps: int) -> Transitions:
-    """Cut episodes into sequences of so many actions, as many as fit."""
-    count = known.actions.shape[1] // steps
-    at = (torch.arange(count) * steps)[:, None] + torch.arange(steps + 1)
-    latents, states = known.latents[:, at].flatten(0, 1), known.states[:, at].flatten(0, 1)
-    return Transitions(latents, known.actions[:, at[:, :-1]].flatten(0, 1), states)
+    known = Transitions(latents, data.actions / ACTION_SCALE, scaled_poses(data.states))
+    shape = ActionPredictorConfig(latents.shape[-1], 128, 2, 4, residual=True, rope="textbook")
+    predictor = learn_dynamics(shape, known, steps, 2e-3, run or Run(seed=seed, quiet=True))
+    return frozen_world(encoder, view, predictor, camera), view

@@ -25,6 +25,7 @@ from minijepa.train.regularise import variance_covariance
 from minijepa.train.run import RunFolder
 from minijepa.train.schedule import LearningRate, Optimisation, adamw
 from minijepa.train.transitions import Transitions
+from minijepa_robot.data.episodes import before_camera
 
 PARTS = ("model", "optimiser")  # what a checkpoint holds
 ACTION_SCALE = torch.tensor((0.05, 0.05, 0.05, 0.2, 0.2, 0.2, 0.5))  # metres, radians, closedness: about one std each
@@ -47,6 +48,7 @@ class JointConfig:
 
     views: tuple[str, ...] = ("side", "wrist")  # cameras; each has an encoder of its own
     width: int = 32  # channels of a view's latent
+    extrinsics: bool = False  # True: the first camera stands anywhere; its view tells moves in its own frame, see ``losses``
     frames: int = 4  # of a training clip
     batch: int = 32  # clips a step
     weigh: Weights = Weights()
@@ -87,11 +89,12 @@ class FrameEncoder(nn.Module):
 
 
 class Clip(NamedTuple):
-    """Hold what a step learns from: pictures by view, what was done between them, and the poses of the hand."""
+    """Hold what a step learns from: pictures by view, what was done between them, the poses of the hand and of a camera."""
 
     views: dict[str, UInt8[Tensor, "b f 3 H W"]]
     actions: Float[Tensor, "b t 7"]  # t = f - 1
     states: Float[Tensor, "b f 7"]
+    extrinsics: Float[Tensor, "b f 6"] | None = None  # of the first view's camera
 
 
 class JointModel(nn.Module):
@@ -103,9 +106,8 @@ class JointModel(nn.Module):
         self.config = config
         self.eyes = nn.ModuleDict({view: FrameEncoder(config.width, generator) for view in config.views})
         self.heads = nn.ModuleDict({view: InverseHead(config.width, generator) for view in config.views})
-        predictor = ActionPredictorConfig(config.channels, 256, 2, 4, residual=True, rope="textbook")
-        self.predictor = ActionPredictor(predictor, generator)
-        self.predictor.extrinsics_encoder.requires_grad_(False)
+        self.predictor = ActionPredictor(predictor_config(config, config.extrinsics), generator)
+        self.predictor.extrinsics_encoder.requires_grad_(config.extrinsics)
         self.to(memory_format=torch.channels_last)
 
     def encode(self, views: dict[str, Tensor], states: Float[Tensor, "b f 7"]) -> Float[Tensor, "b f 1 channels"]:
@@ -114,14 +116,21 @@ class JointModel(nn.Module):
         return torch.cat((*seen, states[..., 6:]), -1)[:, :, None]
 
     def losses(self, clip: Clip) -> dict[str, Float[Tensor, ""]]:
-        """Return the terms of the loss, not yet weighed."""
+        """Return the terms of the loss, not yet weighed.
+
+        With ``config.extrinsics`` the first view tells moves in its camera's frame, which a picture shows wherever the camera
+        stands, and the predictor is told where that is.
+        """
         z = self.encode(clip.views, clip.states)
-        known = Transitions(z, clip.actions / ACTION_SCALE, scaled_poses(clip.states))
+        cameras = scaled_cameras(clip.extrinsics) if self.config.extrinsics else None
+        known = Transitions(z, clip.actions / ACTION_SCALE, scaled_poses(clip.states), cameras)
         forcing, rollout = action_losses(self.predictor, known, (1, 1), 2, as_is)
         found = {"forcing": forcing, "rollout": rollout}
         first, second = torch.triu_indices(*[clip.states.shape[1]] * 2, offset=1)
-        moved = difference(clip.states[:, first], clip.states[:, second]) / ACTION_SCALE
-        for view in self.config.views:
+        for k, view in enumerate(self.config.views):
+            own = self.config.extrinsics and k == 0
+            poses = before_camera(clip.states, clip.extrinsics) if own else clip.states
+            moved = difference(poses[:, first], poses[:, second]) / ACTION_SCALE
             h = z[:, :, 0, self.config.blocks[view]]
             told, doubt = self.heads[view](h[:, first], h[:, second])
             terms = {"inverse": ((told - moved).abs() * (-doubt).exp() + doubt).mean()}
@@ -134,6 +143,17 @@ class JointModel(nn.Module):
 def scaled_poses(poses: Float[Tensor, "*b 7"]) -> Float[Tensor, "*b 7"]:
     """Bring poses to a scale of one; of the angles only the sines, which do not jump where an angle passes pi."""
     return torch.cat(((poses[..., :3] - PLACE_CENTRE) / PLACE_SCALE, poses[..., 3:6].sin(), poses[..., 6:] - 0.5), -1)
+
+
+def scaled_cameras(extrinsics: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 6"]:
+    """Bring the poses of cameras, which stand about a metre away, to a scale of one."""
+    return torch.cat((extrinsics[..., :3] - PLACE_CENTRE, extrinsics[..., 3:].sin()), -1)
+
+
+def predictor_config(config: JointConfig, extrinsics: bool) -> ActionPredictorConfig:
+    """Return the shape of the predictor: all views are one token."""
+    shape = ActionPredictorConfig(config.channels, 256, 2, 4, residual=True, rope="textbook")
+    return replace(shape, extrinsics=extrinsics)
 
 
 def as_is(predicted: Tensor) -> Tensor:
@@ -220,7 +240,8 @@ def draw(data: Clip, config: JointConfig, step: int) -> Clip:
     first = torch.randint(frames - config.frames + 1, (config.batch, 1), generator=generator)
     at = first + torch.arange(config.frames)
     views = {view: data.views[view][rows, at] for view in config.views}
-    return Clip(views, data.actions[rows, at[:, :-1]], data.states[rows, at])
+    cameras = None if data.extrinsics is None else data.extrinsics[rows, at]
+    return Clip(views, data.actions[rows, at[:, :-1]], data.states[rows, at], cameras)
 
 
 def settings(config: JointConfig, data: Clip) -> str:

@@ -4,7 +4,8 @@
     python -m minijepa_robot.learn.train pretrain --data runs/arm_moving --seed 0 --folder runs/pre_s0
     python -m minijepa_robot.learn.train frozen --data runs/arm --encoder runs/pre_s0/encoder.safetensors --folder runs/frozen
 
-``joint`` learns everything together; ``pretrain`` and ``frozen`` are the two stages of the paper.
+``joint`` learns everything together, and ``again`` gives its encoders another predictor; ``pretrain`` and ``frozen`` are the
+two stages of the paper.
 """
 
 from dataclasses import dataclass, replace
@@ -15,15 +16,23 @@ import tyro
 from torch import Tensor
 
 from minijepa.model.weights import load
-from minijepa.train.post_train import PostTrainConfig, post_train
 from minijepa.train.pretrain import Run, pretrain
-from minijepa.train.schedule import LearningRate, Optimisation
 from minijepa.train.transitions import Transitions
 from minijepa.train.world_model import ViewedWorld, save_world
 from minijepa_robot.data.arrays import load_arrays
-from minijepa_robot.learn.frozen import STEPS, ArmClips, cut, post_train_frozen, pretraining
-from minijepa_robot.learn.joint import ACTION_SCALE, Clip, JointConfig, JointModel, as_is, scaled_poses, train_joint
-from minijepa_robot.learn.world import save_joint
+from minijepa_robot.learn.dynamics import learn_dynamics
+from minijepa_robot.learn.frozen import ArmClips, post_train_frozen, pretraining
+from minijepa_robot.learn.joint import (
+    ACTION_SCALE,
+    Clip,
+    JointConfig,
+    JointModel,
+    predictor_config,
+    scaled_cameras,
+    scaled_poses,
+    train_joint,
+)
+from minijepa_robot.learn.world import load_joint, save_joint
 
 CHUNK = 20  # episodes that are encoded at a time
 
@@ -38,6 +47,19 @@ class Joint:
     steps: int = 600  # of the encoders with the predictor
     post_steps: int = 1_500  # of the predictor alone
     cameras: tuple[str, ...] = ("side", "wrist")
+    extrinsics: bool = False  # True: the first camera stands elsewhere in every episode, and the model is told where
+
+
+@dataclass(frozen=True)
+class Again:
+    """Train another predictor on the encoders of a joint model: on another recording, told where the camera stands or not."""
+
+    data: Path
+    model: Path  # joint.safetensors
+    folder: Path  # checkpoints, metrics, and joint.safetensors at the end
+    seed: int = 0
+    steps: int = 1_500
+    extrinsics: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,26 +88,33 @@ class Frozen:
 def recorded(path: Path, cameras: tuple[str, ...], size: int = 64) -> Clip:
     """Return whole episodes as one clip; the actions are what the arm was told."""
     arrays = load_arrays(path, cameras, size, cache=True)
-    return Clip(arrays.views, arrays.commands[:, :-1].float(), arrays.states.float())
+    return Clip(arrays.views, arrays.commands[:, :-1].float(), arrays.states.float(), arrays.extrinsics[cameras[0]])
 
 
 def joint(settings: Joint) -> JointModel:
     """Train what ``Joint`` says, and write joint.safetensors."""
     data, run = recorded(settings.data, settings.cameras), Run(settings.folder / "joint", settings.seed)
-    config = JointConfig(views=settings.cameras, run=run)
+    config = JointConfig(views=settings.cameras, extrinsics=settings.extrinsics, run=run)
     rate = replace(config.optim.rate, decay=settings.steps // 2)
     config = replace(config, optim=replace(config.optim, steps=settings.steps, rate=rate))
     model = train_joint(config, data).model.requires_grad_(False).eval()
-    known = Transitions(latents(model, data), data.actions / ACTION_SCALE, scaled_poses(data.states))
-    post = PostTrainConfig(
-        model.predictor.config,
-        (1, 1),
-        batch=64,
-        optim=Optimisation(settings.post_steps, LearningRate(0.0, 1.5e-3, 1e-5, 50, settings.post_steps // 2), 0.04, clip=1.0),
-        run=Run(settings.folder / "predictor", settings.seed),
-    )
-    model.predictor = post_train(post, cut(known, STEPS), as_is).predictor
-    save_joint(model, settings.folder / "joint.safetensors")
+    return with_dynamics(model, data, settings.post_steps, settings.extrinsics, settings.folder, settings.seed)
+
+
+def again(settings: Again) -> JointModel:
+    """Train what ``Again`` says, and write joint.safetensors."""
+    model = load_joint(settings.model)
+    data = recorded(settings.data, model.config.views)
+    return with_dynamics(model, data, settings.steps, settings.extrinsics, settings.folder, settings.seed)
+
+
+def with_dynamics(model: JointModel, data: Clip, steps: int, extrinsics: bool, folder: Path, seed: int) -> JointModel:
+    """Give a model, whose encoders stay as they are, a predictor that learnt from these episodes, and write it."""
+    cameras = scaled_cameras(data.extrinsics) if extrinsics else None
+    known = Transitions(latents(model, data), data.actions / ACTION_SCALE, scaled_poses(data.states), cameras)
+    shape = predictor_config(model.config, extrinsics)
+    model.predictor = learn_dynamics(shape, known, steps, 1.5e-3, Run(folder / "predictor", seed))
+    save_joint(model, folder / "joint.safetensors")
     return model
 
 
@@ -107,10 +136,12 @@ def frozen(settings: Frozen) -> ViewedWorld:
     return saved
 
 
-def main(settings: Joint | Pretrain | Frozen) -> None:
-    """Run one of the three."""
+def main(settings: Joint | Again | Pretrain | Frozen) -> None:
+    """Run one of the four."""
     if isinstance(settings, Joint):
         joint(settings)
+    elif isinstance(settings, Again):
+        again(settings)
     elif isinstance(settings, Frozen):
         frozen(settings)
     else:
@@ -121,4 +152,4 @@ def main(settings: Joint | Pretrain | Frozen) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)  # so that a run gives the same numbers anywhere
-    main(tyro.cli(Joint | Pretrain | Frozen))
+    main(tyro.cli(Joint | Again | Pretrain | Frozen))

@@ -19,7 +19,7 @@ from minijepa.model.checkpoint_files import CheckpointError, read_safetensors
 from minijepa.model.weights import write
 from minijepa.train.latent_view import LatentView
 from minijepa.train.transitions import frame_tokens
-from minijepa_robot.learn.joint import ACTION_SCALE, JointConfig, JointModel, scaled_poses
+from minijepa_robot.learn.joint import ACTION_SCALE, JointConfig, JointModel, scaled_cameras, scaled_poses
 
 Latents = Float[Tensor, "b 1 k"]
 Blocks = dict[str, slice]  # "side", "wrist", "gripper" -> channels
@@ -40,6 +40,7 @@ class ArmWorld:
     predictor: ActionPredictor
     blocks: Blocks
     lenses: Mapping[str, Tensor] = field(default_factory=dict)  # view -> (3, k): what of its channels an energy sees
+    camera: Float[Tensor, "6"] | None = None  # where the camera stands, for a predictor that wants to be told
 
     @torch.no_grad()
     def encode(self, frames: Seen) -> Latents:
@@ -52,7 +53,8 @@ class ArmWorld:
     ) -> tuple[Latents, list[Past]]:
         """Imagine the latents after actions at poses, and all that the memory keeps."""
         known = (action / ACTION_SCALE)[:, None], scaled_poses(pose)[:, None]
-        return self.predictor.step(latent, *known, (1, 1), memory)
+        cameras = None if self.camera is None else scaled_cameras(self.camera).expand(len(action), 1, 6)
+        return self.predictor.step(latent, *known, (1, 1), memory, cameras)
 
     def energy(self, weights: Mapping[str, float | int]) -> Callable[[Tensor, Tensor], Tensor]:
         """Return an energy: the mean |difference| of each view's channels, weighed and added.
@@ -93,7 +95,8 @@ def frozen_world(encoder: nn.Module, view: LatentView, predictor: ActionPredicto
 
 def save_joint(model: JointModel, path: Path) -> Path:
     """Write a joint model as one safetensors file that ``load_joint`` opens."""
-    shape = {"views": model.config.views, "width": model.config.width}
+    told = model.predictor.config.extrinsics
+    shape = {"views": model.config.views, "width": model.config.width, "extrinsics": told}
     return write(model.state_dict(), path, {"kind": "joint", "config": json.dumps(shape)})
 
 
@@ -103,7 +106,7 @@ def load_joint(path: str | Path) -> JointModel:
     if metadata.get("kind") != "joint":
         raise CheckpointError(f"{path}: expected kind 'joint', got {metadata.get('kind')!r}; save_joint writes such a file")
     known = json.loads(metadata["config"])
-    model = JointModel(JointConfig(tuple(known["views"]), known["width"]))
+    model = JointModel(JointConfig(tuple(known["views"]), known["width"], known.get("extrinsics", False)))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

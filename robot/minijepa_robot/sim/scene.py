@@ -16,6 +16,7 @@ import torch
 
 from minijepa_robot.sim import gl
 from minijepa_robot.sim.fr3 import PADS, light_arm
+from minijepa_robot.sim.kinematics import angles
 from minijepa_robot.sim.things import THINGS, Thing, Triple, add_cube, add_thing
 
 WORKSPACE = ((0.32, -0.25, 0.02), (0.65, 0.25, 0.32))  # m, lowest and highest place of the fingertips
@@ -23,6 +24,7 @@ MIDDLE = (0.475, 0.0, 0.10)  # m, what cameras turn about
 TIMESTEP = 1 / 240  # s of physics: 60 make one action of 250 ms
 LARGEST = 1024  # px, of a picture's side
 WRIST = "wrist"  # the name of the camera on the hand
+FORWARD = np.diag((1.0, -1.0, -1.0))  # from mujoco's camera (z backwards) to x right, y down, z forwards, as DROID has it
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class Camera:
         back = np.subtract(self.position, self.target) / np.linalg.norm(np.subtract(self.position, self.target))
         right = np.cross((0.0, 0.0, 1.0), back) / np.linalg.norm(np.cross((0.0, 0.0, 1.0), back))
         return np.stack((right, np.cross(back, right), back), axis=1)
+
+    def extrinsics(self) -> np.ndarray:
+        """Return its pose as data sets have it: x, y, z (m) and extrinsic xyz Euler angles (rad) of right, down, forwards."""
+        return np.array((*self.position, *angles(self.rotation() @ FORWARD)))
 
 
 SIDE = Camera(position=(1.24, -0.96, 0.875), target=(0.46, -0.03, 0.17), fovy=33.0)

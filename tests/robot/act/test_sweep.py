@@ -30,7 +30,7 @@ def test_the_table_grows_in_the_order_of_the_angles(tmp_path, monkeypatch):
     lengths = []
 
     def measure(world, turn, settings):
-        file = tmp_path / "sweep_s7.csv"
+        file = tmp_path / "sweep_fixed_s7.csv"
         lengths.append(len(file.read_text().splitlines()) if file.exists() else 0)
         return {"turn": turn}
 
@@ -38,4 +38,4 @@ def test_the_table_grows_in_the_order_of_the_angles(tmp_path, monkeypatch):
     monkeypatch.setattr(sweeping, "measure", measure)
     sweep(Sweep(seed=7, turns=(20, -40, 0), folder=tmp_path))
     assert lengths == [0, 2, 3]
-    assert (tmp_path / "sweep_s7.csv").read_text().split() == ["turn", "-40", "0", "20"]
+    assert (tmp_path / "sweep_fixed_s7.csv").read_text().split() == ["turn", "-40", "0", "20"]

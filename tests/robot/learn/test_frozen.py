@@ -5,7 +5,8 @@ import torch
 from minijepa.model.encoder import VideoEncoder
 from minijepa.train.pretrain import Run
 from minijepa.train.transitions import Transitions
-from minijepa_robot.learn.frozen import ArmClips, cut, encode_frames, post_train_frozen, pretraining
+from minijepa_robot.learn.dynamics import cut
+from minijepa_robot.learn.frozen import ArmClips, encode_frames, post_train_frozen, pretraining
 from minijepa_robot.learn.world import Seen
 from tests.robot.learn.test_joint import squares
 
@@ -30,6 +31,9 @@ def test_cuts_whole_sequences():
     assert known.latents.shape == (6, 5, 1, 2) and known.actions.shape == (6, 4, 7)
     torch.testing.assert_close(known.states[1], states[0, 4:9])
     torch.testing.assert_close(known.actions[1], states[0, 4:8])
+    assert known.extrinsics is None
+    told = cut(Transitions(states[:, :, None], states[:, :-1], states, states[..., :6]), 4)
+    torch.testing.assert_close(told.extrinsics[1], states[0, 4:9, :6])
 
 
 def test_a_random_encoder_gives_a_world_whose_step_follows_the_square():

@@ -110,6 +110,30 @@ def test_doubt_makes_a_wrong_answer_cheaper_and_a_right_one_dearer():
     torch.testing.assert_close(model.losses(clip)["side inverse"], error * torch.exp(torch.tensor(-1.0)) + 1)
 
 
+def test_a_camera_that_stands_anywhere_is_told_moves_in_its_own_frame():
+    data = squares(2, views=("side", "wrist"))
+    states = data.states[:1, :4] * 0
+    states[0, 1:, 0] = 0.05  # one step along x of the base, then none
+    camera = torch.tensor((1.0, 0.0, 0.5, 0.0, 0.0, torch.pi / 4)).expand(1, 4, 6)  # its x axis between x and y of the base
+    clip = Clip({v: x[:1, :4] for v, x in data.views.items()}, data.actions[:1, :3], states, camera)
+    model = JointModel(config(views=("side", "wrist"), extrinsics=True))
+    for head in model.heads.values():
+        head.moved.weight.data.zero_()
+    losses = model.losses(clip)  # doubt 0 and no move told: the mean |move| over 6 pairs, 3 of which moved, and 7 channels
+    torch.testing.assert_close(losses["wrist inverse"], torch.tensor(3 * 1.0 / 6 / 7))
+    torch.testing.assert_close(losses["side inverse"], torch.tensor(3 * 2**0.5 / 6 / 7))
+
+
+def test_the_place_of_the_camera_reaches_the_predictor(tmp_path):
+    data, told = squares(6), config(4, extrinsics=True)
+    camera = torch.randn(6, 9, 6, generator=torch.Generator().manual_seed(2))
+    before = JointModel(told).predictor.extrinsics_encoder.weight
+    trained = train_joint(told, data._replace(extrinsics=camera)).model
+    assert not torch.equal(trained.predictor.extrinsics_encoder.weight, before)
+    again = load_joint(save_joint(trained, tmp_path / "joint.safetensors"))
+    assert again.predictor.config.extrinsics and not JointModel(config()).predictor.config.extrinsics
+
+
 def test_draws_follow_the_step_and_the_seed():
     data = squares(5)
     one, same, other = draw(data, config(), 3), draw(data, config(), 3), draw(data, config(), 4)

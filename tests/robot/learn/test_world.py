@@ -1,12 +1,14 @@
 """The arm's world encodes and steps as its model does, and its energy weighs what it is told to weigh."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from minijepa.model.checkpoint_files import CheckpointError
 from minijepa.model.weights import write
 from minijepa.plan.world import WorldModel
-from minijepa_robot.learn.joint import ACTION_SCALE, JointConfig, JointModel, scaled_poses
+from minijepa_robot.learn.joint import ACTION_SCALE, JointConfig, JointModel, scaled_cameras, scaled_poses
 from minijepa_robot.learn.world import Seen, joint_world, load_joint
 
 
@@ -37,6 +39,20 @@ def test_steps_with_scaled_actions_and_poses(model):
     action, pose = torch.full((3, 7), 0.05), torch.full((3, 7), 0.3)
     expected = model.predictor(z, (action / ACTION_SCALE)[:, None], scaled_poses(pose)[:, None], (1, 1))
     torch.testing.assert_close(world.step(z, action, pose, None)[0], expected)
+
+
+def test_a_predictor_that_wants_it_is_told_where_the_camera_stands():
+    told = JointModel(JointConfig(width=8, extrinsics=True)).eval().requires_grad_(False)
+    place = torch.tensor((1.2, -0.9, 0.8, -2.0, 0.1, 0.7))
+    world = replace(joint_world(told), camera=place)
+    z, action, pose = world.encode(seen()), torch.full((3, 7), 0.05), torch.full((3, 7), 0.3)
+    known = (action / ACTION_SCALE)[:, None], scaled_poses(pose)[:, None]
+    expected = told.predictor(z, *known, (1, 1), scaled_cameras(place).expand(3, 1, 6))
+    found = world.step(z, action, pose, None)[0]
+    torch.testing.assert_close(found, expected)
+    assert not torch.allclose(replace(world, camera=place + 0.5).step(z, action, pose, None)[0], found)
+    with pytest.raises(ValueError, match="extrinsics: expected"):
+        joint_world(told).step(z, action, pose, None)
 
 
 def test_energy_weighs_blocks_and_looks_through_the_lens(model):

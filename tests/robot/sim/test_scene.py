@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from minijepa.plan.pose import rotation
 from minijepa_robot.sim.scene import MIDDLE, SIDE, WORKSPACE, Camera, Scene, build
 from minijepa_robot.sim.things import THINGS, Thing
 from tests.robot import needs
@@ -55,6 +56,15 @@ def test_camera_orbits_the_middle_of_the_workspace():
     np.testing.assert_allclose(turned.position, (MIDDLE[0] + cos(radians(30)), sin(radians(30)), 0.5), atol=1e-12)
     assert turned.target == MIDDLE
     np.testing.assert_allclose(SIDE.orbit(40).orbit(-40).position, SIDE.position, atol=1e-12)
+
+
+def test_extrinsics_have_z_forwards_and_y_down():
+    found = SIDE.extrinsics()
+    matrix = rotation(torch.from_numpy(found[3:])).numpy()
+    forwards = np.subtract(SIDE.target, SIDE.position)
+    np.testing.assert_allclose(found[:3], SIDE.position)
+    np.testing.assert_allclose(matrix[:, 2], forwards / np.linalg.norm(forwards), atol=1e-12)
+    assert matrix[2, 1] < -0.5 and abs(matrix[2, 0]) < 1e-12  # the picture's y points down, its x lies level
 
 
 def test_side_camera_sees_fingers_and_hand_everywhere_in_the_workspace():

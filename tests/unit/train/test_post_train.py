@@ -30,6 +30,11 @@ def random_transitions(count: int = 6, frames: int = 5, width: int = 12) -> Tran
     return Transitions(latents, torch.randn(count, frames - 1, 2, generator=g), torch.randn(count, frames, 2, generator=g))
 
 
+def with_cameras(known: Transitions) -> Transitions:
+    cameras = torch.randn(*known.states.shape[:2], 6, generator=torch.Generator().manual_seed(4))
+    return replace(known, extrinsics=cameras)
+
+
 def tiny(steps: int = 6, **run) -> PostTrainConfig:
     predictor = ActionPredictorConfig(12, 24, 1, 2, residual=True, action_width=2)
     config = PostTrainConfig.toy(12, GRID, steps)
@@ -42,12 +47,12 @@ def weights(state: State) -> torch.Tensor:
 
 def by_hand(predictor, known: Transitions, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The two losses written out, frame by frame, as the sheet states them."""
-    h, a, s = known.latents, known.actions, known.states
+    h, a, s, e = known.latents, known.actions, known.states, known.extrinsics
     t = a.shape[1]
 
     def next_frame(frames: list) -> torch.Tensor:
         k = len(frames)
-        out = predictor(torch.cat(frames, 1), a[:, :k], s[:, :k], GRID)[:, -4:]
+        out = predictor(torch.cat(frames, 1), a[:, :k], s[:, :k], GRID, e[:, :k] if e is not None else None)[:, -4:]
         return F.layer_norm(out, out.shape[-1:])
 
     truth = [h[:, k] for k in range(t + 1)]
@@ -60,10 +65,11 @@ def by_hand(predictor, known: Transitions, steps: int) -> tuple[torch.Tensor, to
 
 
 @pytest.mark.parametrize("auto_steps", [1, 2, 4])
-@pytest.mark.parametrize("residual", [False, True])
-def test_losses_equal_those_by_hand(auto_steps, residual):
-    config = replace(tiny().predictor, residual=residual)
+@pytest.mark.parametrize(("residual", "extrinsics"), [(False, False), (True, False), (True, True)])
+def test_losses_equal_those_by_hand(auto_steps, residual, extrinsics):
+    config = replace(tiny().predictor, residual=residual, extrinsics=extrinsics)
     predictor, known = ActionPredictor(config, torch.Generator().manual_seed(0)), random_transitions()
+    known = with_cameras(known) if extrinsics else known
     found = action_losses(predictor, known, GRID, auto_steps)
     expected = by_hand(predictor, known, auto_steps)
     assert torch.allclose(torch.stack(found), torch.stack(expected), atol=1e-6)
@@ -82,6 +88,17 @@ def test_rollout_sees_true_states_and_not_true_frames():
     assert frames[:, 0].abs().max() > 0 and frames[:, 3:].abs().max() == 0
     assert torch.allclose(frames[:, 1].abs(), frames[0, 1, 0, 0].abs().expand_as(frames[:, 1]), rtol=1e-4)  # a target, no input
     assert states[:, :2].abs().max() > 0 and states[:, 2:].abs().max() == 0
+
+
+def test_a_predictor_that_is_told_of_the_camera_learns_from_it_and_needs_it():
+    told = replace(tiny(), predictor=replace(tiny().predictor, extrinsics=True))
+    known = with_cameras(random_transitions())
+    state = post_train(told, known)
+    fresh = ActionPredictor(told.predictor, torch.Generator().manual_seed(told.run.seed))
+    assert not torch.equal(state.predictor.extrinsics_encoder.weight, fresh.extrinsics_encoder.weight)
+    assert torch.equal(known.rows(torch.tensor([2])).extrinsics[0], known.extrinsics[2])
+    with pytest.raises(ValueError, match="extrinsics: expected"):
+        post_train(told, random_transitions())
 
 
 def test_sequences_too_short_are_refused():
