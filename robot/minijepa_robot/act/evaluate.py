@@ -17,13 +17,21 @@ import tyro
 from minijepa.intervals import share
 from minijepa.train.run import write_table
 from minijepa.train.world_model import load_world
+from minijepa_robot.act.films import SIDE_BY_SIDE, keep
 from minijepa_robot.act.play import DISPLACED, Arm, Played, Setting, planner, play
-from minijepa_robot.learn.frozen import frozen_world
-from minijepa_robot.learn.world import ArmWorld, joint_world, load_joint
+from minijepa_robot.learn.world import ArmWorld, frozen_world, joint_world, load_joint
 from minijepa_robot.sim.tasks import Kind, draw_tasks
 
 Row = dict[str, float | int | str]
 PLANNING: tuple[Arm, ...] = ("plan", "one picture")
+
+
+@dataclass(frozen=True)
+class Out:
+    """Say where results go."""
+
+    folder: Path = Path("data_samples/runs/arm")
+    films: Path | None = None  # where every episode is kept as a film, with a table of how each ended
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Evaluate:
     displaced: bool = False  # of kind lift: the cube stands 2.5 to 5 cm from where the goal pictures show it
     episodes: int = 100
     budget: tuple[int, int] = (128, 4)  # samples and iterations of the planner
-    folder: Path = Path("data_samples/runs/arm")
+    out: tyro.conf.OmitArgPrefixes[Out] = Out()
 
     @property
     def name(self) -> str:
@@ -63,17 +71,20 @@ def evaluate(settings: Evaluate) -> list[Row]:
     facts: Row = {"model": settings.name if settings.model else "none", "seed": settings.seed, "split": "test"}
     for row in measure(settings, open_world(settings.model) if settings.model else None):
         rows.append(facts | row)
-        write_table(settings.folder / f"{settings.name}{'_displaced' * settings.displaced}_s{settings.seed}.csv", rows)
+        write_table(settings.out.folder / f"{settings.name}{'_displaced' * settings.displaced}_s{settings.seed}.csv", rows)
     return rows
 
 
 def measure(settings: Evaluate, world: ArmWorld | None) -> Iterator[Row]:
     """Give one row a kind and a way of acting."""
-    config, setting = planner(*settings.budget), Setting(DISPLACED if settings.displaced else ())
+    film = SIDE_BY_SIDE if settings.out.films else 0
+    config, setting = planner(*settings.budget), Setting(DISPLACED if settings.displaced else (), film=film)
     for kind in settings.kinds:
         tasks = draw_tasks(kind, settings.episodes, "test", size=64, displaced=settings.displaced)
         for arm in settings.arms:
             played = [play(task, arm, world, config, settings.seed * 1_000 + k, setting) for k, task in enumerate(tasks)]
+            if settings.out.films:
+                keep(settings.out.films, f"{kind.replace(' ', '_')}_{arm.replace(' ', '_')}_s{settings.seed}", tasks, played)
             samples, iterations = settings.budget if arm in PLANNING else (0, 0)
             facts: Row = {"kind": kind, "displaced": int(settings.displaced), "arm": arm}
             yield facts | {"samples": samples, "iterations": iterations} | summary(played)

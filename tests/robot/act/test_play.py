@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from minijepa.plan.control import Robot
-from minijepa_robot.act.evaluate import Evaluate, evaluate, summary
+from minijepa_robot.act.evaluate import Evaluate, Out, evaluate, summary
 from minijepa_robot.act.play import (
     DISPLACED,
     STAGES,
@@ -110,9 +110,9 @@ def test_the_table_counts_what_was_done(tasks, tmp_path):
     row = summary([played, played, lost])
     assert (row["episodes"], row["done"], row["success"]) == (3, 2, 0.667)
     assert row["outcomes"] == "reached 2; short of the goal 1"
-    rows = evaluate(Evaluate(kinds=("reach",), arms=("tracker",), episodes=2, folder=tmp_path))
+    rows = evaluate(Evaluate(kinds=("reach",), arms=("tracker",), episodes=2, out=Out(tmp_path)))
     assert (tmp_path / "baselines_s0.csv").read_text().count("\n") == 2 and rows[0]["done"] == 2
     with pytest.raises(ValueError, match="give --model"):
-        evaluate(Evaluate(arms=("plan",), folder=tmp_path))
+        evaluate(Evaluate(arms=("plan",), out=Out(tmp_path)))
     with pytest.raises(ValueError, match="--kinds lift"):
-        evaluate(Evaluate(arms=("tracker",), displaced=True, folder=tmp_path))
+        evaluate(Evaluate(arms=("tracker",), displaced=True, out=Out(tmp_path)))
