@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from minijepa.plan import pose as poses
 from minijepa.plan.cem import CEM, PlanConfig, plan
 from minijepa.plan.space import ActionSpace, Group
-from minijepa_robot.act.play import look
+from minijepa_robot.act.seeing import look
 from minijepa_robot.learn.world import ArmWorld, Seen
 from minijepa_robot.sim.behave import LONGEST
 from minijepa_robot.sim.scene import WORKSPACE

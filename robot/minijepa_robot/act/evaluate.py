@@ -18,12 +18,11 @@ from minijepa.intervals import share
 from minijepa.train.run import write_table
 from minijepa.train.world_model import load_world
 from minijepa_robot.act.films import SIDE_BY_SIDE, keep
-from minijepa_robot.act.play import DISPLACED, Arm, Played, Setting, planner, play
+from minijepa_robot.act.play import DISPLACED, PLANNING, Arm, Played, Setting, planner, play
 from minijepa_robot.learn.world import ArmWorld, frozen_world, joint_world, load_joint
 from minijepa_robot.sim.tasks import Kind, draw_tasks
 
 Row = dict[str, float | int | str]
-PLANNING: tuple[Arm, ...] = ("plan", "one picture")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from minijepa.data.write import write_clip
 from minijepa.train.run import write_table
-from minijepa_robot.act.play import SIZE, Played
+from minijepa_robot.act.play import Played
+from minijepa_robot.act.seeing import SIZE
 from minijepa_robot.sim.tasks import Task
 
 SIDE_BY_SIDE = 2 * SIZE  # px, side of a film's picture; the goal beside it is shown as the model sees it, enlarged

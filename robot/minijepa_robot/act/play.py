@@ -17,15 +17,16 @@ from torch import Generator, Tensor
 from minijepa.plan.cem import CEM, PlanConfig
 from minijepa.plan.control import Decision, Robot, SubGoal, control
 from minijepa.plan.space import ActionSpace, Group, franka
+from minijepa_robot.act.oracle import TrueDynamics
+from minijepa_robot.act.seeing import goal_seen, look
 from minijepa_robot.learn.world import ArmWorld, Seen
 from minijepa_robot.sim.behave import LONGEST, Move, go, hold, pick, put, towards, wander
 from minijepa_robot.sim.scene import SIDE, Camera
 from minijepa_robot.sim.simulation import Simulation
 from minijepa_robot.sim.tasks import Goal, Outcome, Task, start, success
 
-Arm = Literal["plan", "one picture", "tracker", "expert", "random"]
-VIEWS = ("side", "wrist")
-SIZE = 64  # px, side of the pictures that the world models see
+Arm = Literal["plan", "one picture", "true dynamics", "tracker", "expert", "random"]
+PLANNING: tuple[Arm, ...] = ("plan", "one picture", "true dynamics")
 FAR = {"side": 1.0, "gripper": 3.0}  # the view from the side knows the way from anywhere
 BOTH = FAR | {"wrist": 0.5}
 NEAR = {"side": 0.1, "wrist": 1.0, "gripper": 3.0}  # the view from the wrist knows where the cube is, once it sees it
@@ -127,24 +128,6 @@ class SimulatedRobot:
             self.film.append(self.simulation.picture("side", self.film_size).copy())
 
 
-def as_tensor(picture: UInt8[np.ndarray, "H W 3"]) -> UInt8[Tensor, "1 3 H W"]:
-    """Return a picture as the networks take it."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
-
-
-def look(simulation: Simulation) -> Seen:
-    """Return what both cameras see now, and the measured pose."""
-    views = {view: as_tensor(simulation.picture(view, SIZE)) for view in VIEWS}
-    return Seen(views, torch.from_numpy(simulation.pose).float()[None])
-
-
-def goal_seen(goal: Goal) -> Seen:
-    """Return a goal as the world model encodes it: its pictures, and of its pose only what the gripper measured."""
-    pose = torch.zeros(1, 7)
-    pose[0, 6] = float(goal.pose[6])
-    return Seen({view: as_tensor(goal.pictures[view]) for view in VIEWS}, pose)
-
-
 @dataclass(frozen=True)
 class Setting:
     """Say how an episode is played, beside task and planner."""
@@ -165,7 +148,8 @@ def play(
 ) -> Played:
     """Play one episode and judge how it ended.
 
-    arm: "plan" follows the stages, "one picture" only the last goal for as many actions; "tracker" moves the hand straight to
+    arm: "plan" follows the stages, "one picture" only the last goal for as many actions; "true dynamics" plans with the
+    simulator in the place of the predictor; "tracker" moves the hand straight to
     the goals' poses, which it is told; "expert" is the script, which knows where the cube is; "random" wanders.
     seed: of planner and policy.
     """
@@ -175,10 +159,11 @@ def play(
         start(simulation, task)
         robot = SimulatedRobot(simulation, task, film=setting.film, calibration=setting.calibration)
         decisions, cost = (), 0.0
-        if arm in ("plan", "one picture"):
+        if arm in PLANNING:
             if arm == "one picture":
                 chosen = (Stage(task.goal.name, total(chosen), chosen[-1].weights),)
-            decisions, cost = follow(world, robot, task.goals, chosen, config, generator)
+            imagined = TrueDynamics(world, simulation) if arm == "true dynamics" else world
+            decisions, cost = follow(imagined, robot, task.goals, chosen, config, generator)
         elif arm == "tracker":
             track(robot, chosen)
         else:
@@ -188,7 +173,12 @@ def play(
 
 
 def follow(
-    world: ArmWorld, robot: Robot, shown: Sequence[Goal], stages: Sequence[Stage], config: PlanConfig, generator: Generator
+    world: ArmWorld | TrueDynamics,
+    robot: Robot,
+    shown: Sequence[Goal],
+    stages: Sequence[Stage],
+    config: PlanConfig,
+    generator: Generator,
 ) -> tuple[tuple[Decision, ...], float]:
     """Plan through the stages, with any robot; return every decision, and the CPU seconds of an action."""
     goals, decisions, began = {goal.name: goal for goal in shown}, [], time.process_time()
@@ -200,7 +190,7 @@ def follow(
     return tuple(decisions), (time.process_time() - began) / max(1, len(decisions))
 
 
-def wanted(world: ArmWorld, robot: Robot, goal: Goal, after: Goal | None) -> Tensor:
+def wanted(world: ArmWorld | TrueDynamics, robot: Robot, goal: Goal, after: Goal | None) -> Tensor:
     """Return the latent to aim at: the goal picture's, or what is seen now changed as from one picture to the other."""
     target = world.encode(goal_seen(goal))
     if after is None:

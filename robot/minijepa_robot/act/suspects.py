@@ -19,7 +19,8 @@ from minijepa.study.fault import planner as as_planner
 from minijepa.study.landscape import linear_locator
 from minijepa.train.run import write_table
 from minijepa_robot.act.evaluate import open_world
-from minijepa_robot.act.play import VIEWS, look, planner
+from minijepa_robot.act.play import planner
+from minijepa_robot.act.seeing import look, together
 from minijepa_robot.learn.world import ArmWorld, Seen
 from minijepa_robot.sim.behave import LONGEST
 from minijepa_robot.sim.simulation import Simulation, State
@@ -75,8 +76,7 @@ class ArmUnderTest:
         for one in state:
             self.go(one)
             parts.append(look(self.simulation))
-        views = {view: torch.cat([part.views[view] for part in parts]) for view in VIEWS}
-        return Seen(views, torch.cat([part.pose for part in parts]))
+        return together(parts)
 
     def pose(self, state: Float[Tensor, "s state"]) -> Float[Tensor, "s 7"]:
         """Return the measured poses."""

@@ -8,6 +8,7 @@ import torch
 
 from minijepa.plan.control import Robot
 from minijepa_robot.act.evaluate import Evaluate, Out, evaluate, summary
+from minijepa_robot.act.oracle import TrueDynamics
 from minijepa_robot.act.play import (
     DISPLACED,
     STAGES,
@@ -15,12 +16,12 @@ from minijepa_robot.act.play import (
     SimulatedRobot,
     Stage,
     arm_space,
-    goal_seen,
     planner,
     play,
     total,
     wanted,
 )
+from minijepa_robot.act.seeing import goal_seen, look
 from minijepa_robot.learn.joint import JointConfig, JointModel
 from minijepa_robot.learn.world import joint_world
 from minijepa_robot.sim.simulation import Simulation
@@ -63,6 +64,22 @@ def test_a_plan_keeps_its_decisions_and_films_when_asked(tasks, world):
     np.testing.assert_array_equal(played.track, again.track)
     one = play(tasks["lift"], "one picture", world, planner(8, 1), 3, setting)
     assert len(one.decisions) == 3
+
+
+def test_true_dynamics_see_what_an_action_leads_to_and_leave_the_simulation_where_it_was(tasks, world):
+    task, actions = tasks["reach"], 0.05 * torch.eye(7)[:3]
+    with Simulation(task.scene, size=64) as simulation:
+        start(simulation, task)
+        before, true = simulation.state(), TrueDynamics(world, simulation)
+        now = world.encode(look(simulation))
+        imagined, memory = true.step(now, actions, torch.zeros(3, 7), None)
+        np.testing.assert_array_equal(simulation.state().physics, before.physics)
+        simulation.act(actions[1].double().numpy())
+        torch.testing.assert_close(world.encode(look(simulation)), imagined[1:2])
+        with pytest.raises(ValueError, match="horizon 1"):
+            true.step(now, actions, torch.zeros(3, 7), memory)
+    played = play(task, "true dynamics", world, planner(4, 1), 0, Setting((Stage("reached", 2, {"side": 1.0}),)))
+    assert len(played.decisions) == 2
 
 
 def test_a_way_is_what_is_seen_plus_what_the_pictures_change(tasks, world):
