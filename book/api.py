@@ -4,33 +4,63 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
+from typing import NamedTuple
 
-FLOORS: Mapping[str, str] = {
-    "": "The ground: settings, loading, saving",
-    "data": "Floor 1, data: pixels",
-    "model": "Floor 2, model: the networks",
-    "train": "Floor 3, train: learning",
-    "study": "Floor 4, study: comparisons and ablations",
-    "plan": "Floor 4, plan: acting",
-    "judge": "Floor 4, judge: understanding",
-    "talk": "Floor 4, talk: a language model that reads video tokens",
-    "show": "Floor 5, show: figures and clips",
-    "check": "Floor 6, check: graders of the exercises",
-}
+
+class House(NamedTuple):
+    """Say how the index of a package reads."""
+
+    index: str  # name of the page
+    title: str
+    text: str
+    floors: Mapping[str, str]  # folder -> heading; "" is what lies in none
+
+
+LIBRARY = House(
+    "index",
+    "The library",
+    "Imports go down the floors only. A reader who follows one clip walks from `data` to `model` to `train`, and never back. "
+    "Each page ends with the whole source file: none is longer than 250 lines.",
+    {
+        "": "The ground: settings, loading, saving",
+        "data": "Floor 1, data: pixels",
+        "model": "Floor 2, model: the networks",
+        "train": "Floor 3, train: learning",
+        "study": "Floor 4, study: comparisons and ablations",
+        "plan": "Floor 4, plan: acting",
+        "judge": "Floor 4, judge: understanding",
+        "talk": "Floor 4, talk: a language model that reads video tokens",
+        "show": "Floor 5, show: figures and clips",
+        "check": "Floor 6, check: graders of the exercises",
+    },
+)
+ROBOT = House(
+    "robot",
+    "The robot",
+    "The package `minijepa_robot` stands on the library, never the other way, and is built like it: imports go down only.",
+    {
+        "": "The ground",
+        "sim": "Floor 1, sim: the simulated arm",
+        "data": "Floor 2, data: episodes",
+        "learn": "Floor 3, learn: world models of the arm",
+        "act": "Floor 4, act: planning in the simulation, counted",
+        "arm": "Floor 4, arm: one interface for simulation and hardware",
+    },
+)
 SECTIONS = ("Args", "Returns", "Yields", "Raises", "Differs")
 SPECIAL = re.compile(r"([\\\[\]*<>${}|])")
 
 
-def pages(package: Path) -> dict[str, str]:
-    """Return {page name: Markdown} with one page a module and an index by floor."""
+def pages(root: Path, package: Path, house: House) -> dict[str, str]:
+    """Return {page name: Markdown} with one page a module of a package below ``root``, and an index by floor."""
     modules = {_dotted(path, package): path for path in sorted(package.rglob("*.py"))}
     trees = {name: ast.parse(path.read_text()) for name, path in modules.items()}
     trees = {name: tree for name, tree in trees.items() if ast.get_docstring(tree) or _public(tree)}
     texts = {
-        f"{name}.md": _page(name, modules[name].relative_to(package.parent), modules[name].read_text(), tree)
+        f"{name}.md": _page(name, modules[name].relative_to(root), modules[name].read_text(), tree)
         for name, tree in trees.items()
     }
-    return {"index.md": _index(trees)} | texts
+    return {f"{house.index}.md": _index(trees, package.name, house)} | texts
 
 
 def _dotted(path: Path, package: Path) -> str:
@@ -38,23 +68,20 @@ def _dotted(path: Path, package: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _floor(name: str) -> str:
+def _floor(name: str, house: House) -> str:
     parts = name.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in FLOORS else ""
+    return parts[1] if len(parts) > 1 and parts[1] in house.floors else ""
 
 
-def _index(trees: Mapping[str, ast.Module]) -> str:
-    text = (
-        "# The library\n\nImports go down the floors only. A reader who follows one clip walks from `data` to `model` to "
-        "`train`, and never back. Each page ends with the whole source file: none is longer than 250 lines.\n"
-    )
-    for floor, title in FLOORS.items():
-        names = [name for name in trees if _floor(name) == floor]
+def _index(trees: Mapping[str, ast.Module], package: str, house: House) -> str:
+    text = f"# {house.title}\n\n{house.text}\n"
+    for floor, title in house.floors.items():
+        names = [name for name in trees if _floor(name, house) == floor]
         if not names:
             continue
-        rows = [f"| [`{name.removeprefix('minijepa.')}`]({name}.md) | {_first_line(trees[name])} |" for name in names]
+        rows = [f"| [`{name.removeprefix(package + '.')}`]({name}.md) | {_first_line(trees[name])} |" for name in names]
         text += f"\n## {title}\n\n| module | what it holds |\n|---|---|\n" + "\n".join(rows) + "\n"
-    listed = [name for floor in FLOORS for name in trees if _floor(name) == floor]
+    listed = [name for floor in house.floors for name in trees if _floor(name, house) == floor]
     return text + "\n```{toctree}\n:hidden:\n\n" + "\n".join(listed) + "\n```\n"
 
 

@@ -43,7 +43,9 @@ def collect(notebooks: Path = ROOT / "notebooks", book: Path = BOOK) -> None:
     pages = {f"chapters/{path.name}": path.read_bytes() for path in found.values()}
     pages["chapters/map.md.inc"] = chapter_map(found).encode()
     pages["chapters/contents.md.inc"] = contents(found).encode()
-    pages |= {f"api/{name}": text.encode() for name, text in api.pages(ROOT / "minijepa").items()}
+    packages = {ROOT / "minijepa": api.LIBRARY, ROOT / "robot" / "minijepa_robot": api.ROBOT}
+    for package, house in packages.items():
+        pages |= {f"api/{name}": text.encode() for name, text in api.pages(ROOT, package, house).items()}
     for name, content in pages.items():
         _write(book / name, content)
     for folder in ("chapters", "api"):

@@ -58,7 +58,7 @@ def toy(tmp_path):
     (package / "model").mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "model" / "toy.py").write_text(SOURCE)
-    return api.pages(package)
+    return api.pages(tmp_path, package, api.LIBRARY)
 
 
 def test_every_public_name_has_its_signature_and_no_private_one(tmp_path):
@@ -89,14 +89,17 @@ def test_bare_arguments_are_recognised_by_name(tmp_path):
     assert "\nReturns what is kept." in page
 
 
-def test_every_module_of_the_library_has_a_page():
-    pages = api.pages(ROOT / "minijepa")
-    for path in (ROOT / "minijepa").rglob("*.py"):
+@pytest.mark.parametrize(("folder", "house"), [("minijepa", api.LIBRARY), ("robot/minijepa_robot", api.ROBOT)])
+def test_every_module_has_a_page_that_shows_its_file(folder, house):
+    pages = api.pages(ROOT, ROOT / folder, house)
+    for path in (ROOT / folder).rglob("*.py"):
         tree = ast.parse(path.read_text())
         if any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body):
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            name = ".".join(path.relative_to((ROOT / folder).parent).with_suffix("").parts).removesuffix(".__init__")
             assert f"{name}.md" in pages
-            assert f"]({name}.md)" in pages["index.md"], f"{name} stands on no floor of the index"
+            assert f"]({name}.md)" in pages[f"{house.index}.md"], f"{name} stands on no floor of the index"
+            private = "literalinclude" not in pages[f"{name}.md"]
+            assert private or f"../../{path.relative_to(ROOT).as_posix()}" in pages[f"{name}.md"]
 
 
 def notebook(path, title):
