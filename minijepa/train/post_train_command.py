@@ -114,8 +114,8 @@ def run_released(command: Command) -> None:
     config = command.config
     if command.features is None:
         raise ValueError(
-            f"--features: expected the folder of a cache, got none; minijepa.train.feature_cache.write_features makes one "
-            f"from recorded episodes, and recipe {command.recipe} has none of its own"
+            f"--features: expected the folder of a cache, got none; python -m minijepa_robot.learn.features "
+            f"makes one from recorded episodes, and recipe {command.recipe} has none of its own"
         )
     cache = FeatureCache(command.features, command.frames or 8)
     if command.encoder is not None and encoder_hash(opened_encoder(command.encoder)) != cache.encoder:
