@@ -51,8 +51,12 @@ class ArmWorld:
     def step(
         self, latent: Latents, action: Float[Tensor, "s 7"], pose: Float[Tensor, "s 7"], memory: list[Past] | None
     ) -> tuple[Latents, list[Past]]:
-        """Imagine the latents after actions at poses, and all that the memory keeps."""
-        known = (action / ACTION_SCALE)[:, None], scaled_poses(pose)[:, None]
+        """Imagine the latents after actions at poses, and all that the memory keeps.
+
+        Who asks an open hand to open more gets what the arm would do: nothing. No training has seen such a pair of pose and
+        action, and a planner that may ask for it finds that the predictor then takes even large moves for none.
+        """
+        known = (feasible(action, pose) / ACTION_SCALE)[:, None], scaled_poses(pose)[:, None]
         cameras = None if self.camera is None else scaled_cameras(self.camera).expand(len(action), 1, 6)
         return self.predictor.step(latent, *known, (1, 1), memory, cameras)
 
@@ -71,6 +75,12 @@ class ArmWorld:
             return sum(weight * seen[name].abs().mean(1) for name, weight in known.items())
 
         return distance
+
+
+def feasible(action: Float[Tensor, "s 7"], pose: Float[Tensor, "s 7"]) -> Float[Tensor, "s 7"]:
+    """Return what of an action can be done: closedness ends between 0 and 1."""
+    closed = pose[:, 6:]
+    return torch.cat((action[:, :6], (closed + action[:, 6:]).clamp(0, 1) - closed), 1)
 
 
 def joint_world(model: JointModel) -> ArmWorld:

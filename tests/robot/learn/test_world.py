@@ -41,6 +41,17 @@ def test_steps_with_scaled_actions_and_poses(model):
     torch.testing.assert_close(world.step(z, action, pose, None)[0], expected)
 
 
+def test_a_hand_opens_and_closes_no_further_than_it_can(model):
+    world, z = joint_world(model), joint_world(model).encode(seen())
+    pose, asked = torch.zeros(3, 7), torch.zeros(3, 7)
+    pose[:, 6], asked[:, 6] = torch.tensor((0.0, 0.9, 0.4)), torch.tensor((-0.7, 0.7, 0.3))
+    asked[:, 1] = 0.06
+    possible = asked.clone()
+    possible[:, 6] = torch.tensor((0.0, 0.1, 0.3))
+    torch.testing.assert_close(world.step(z, asked, pose, None)[0], world.step(z, possible, pose, None)[0])
+    assert not torch.equal(world.step(z, asked - possible, pose, None)[0][2], world.step(z, asked, pose, None)[0][2])
+
+
 def test_a_predictor_that_wants_it_is_told_where_the_camera_stands():
     told = JointModel(JointConfig(width=8, extrinsics=True)).eval().requires_grad_(False)
     place = torch.tensor((1.2, -0.9, 0.8, -2.0, 0.1, 0.7))
