@@ -13,16 +13,10 @@ from minijepa_robot.sim.kinematics import Unreachable
 from minijepa_robot.sim.scene import SIDE, WORKSPACE, Scene
 from minijepa_robot.sim.simulation import LIMITS, Simulation
 from tests.robot import needs
+from tests.robot.actions import step
 
 pytestmark = needs.simulation
 STILL = np.zeros(7)
-
-
-def step(**parts):
-    action = np.zeros(7)
-    for name, value in parts.items():
-        action["x y z roll pitch yaw grip".split().index(name)] = value
-    return action
 
 
 @pytest.fixture(scope="module")
