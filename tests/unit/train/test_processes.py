@@ -14,9 +14,9 @@ import torch
 
 from minijepa.model.weights import load
 from minijepa.train.objective import pixel_loss
-from minijepa.train.pretrain import State, pretrain
+from minijepa.train.pretrain import pretrain
 from minijepa.train.processes import Processes
-from tests.unit.train.tiny import tiny_config
+from tests.unit.train.tiny import Stopped, stop_at, tiny_config
 
 STEPS = 24
 COMMAND = ["-m", "minijepa.train.pretrain", "--optim.steps", str(STEPS), "--batch", "4", "--run.save-every", "3"]
@@ -116,16 +116,8 @@ def test_two_processes_equal_one(whole, tmp_path):
 def test_resume_in_the_same_process_is_bit_exact(tmp_path):
     config = tiny_config(steps=6, folder=tmp_path / "stopped", save_every=2)
     never = pretrain(tiny_config(steps=6))
-
-    class Stop(Exception):
-        pass
-
-    def stop(state: State) -> None:
-        if state.step == 3:
-            raise Stop
-
-    with pytest.raises(Stop):
-        pretrain(config, watch=stop, watch_every=1)
+    with pytest.raises(Stopped):
+        pretrain(config, watch=stop_at(3), watch_every=1)
     seen: list[int] = []
     state = pretrain(config, watch=lambda state: seen.append(state.step), watch_every=1)
     assert seen == [2, 3, 4, 5, 6]
