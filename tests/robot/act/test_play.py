@@ -1,13 +1,10 @@
 """Stages are followed in order, ways are relative where they should be, and every arm acts as many times as the plan says."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from minijepa.plan.control import Robot
-from minijepa_robot.act.evaluate import Evaluate, Out, evaluate, summary
 from minijepa_robot.act.oracle import TrueDynamics
 from minijepa_robot.act.play import (
     DISPLACED,
@@ -119,17 +116,3 @@ def test_the_gripper_ignores_small_changes_and_the_hand_does_not_turn():
 
 def test_stages_name_goals_that_the_tasks_have(tasks):
     assert {stage.goal for stage in (*STAGES["lift"], *DISPLACED)} <= {goal.name for goal in tasks["lift"].goals}
-
-
-def test_the_table_counts_what_was_done(tasks, tmp_path):
-    played = play(tasks["reach"], "expert", None, planner(), 0)
-    lost = replace(played, outcome=played.outcome._replace(done=False, name="short of the goal"))
-    row = summary([played, played, lost])
-    assert (row["episodes"], row["done"], row["success"]) == (3, 2, 0.667)
-    assert row["outcomes"] == "reached 2; short of the goal 1"
-    rows = evaluate(Evaluate(kinds=("reach",), arms=("tracker",), episodes=2, out=Out(tmp_path)))
-    assert (tmp_path / "baselines_s0.csv").read_text().count("\n") == 2 and rows[0]["done"] == 2
-    with pytest.raises(ValueError, match="give --model"):
-        evaluate(Evaluate(arms=("plan",), out=Out(tmp_path)))
-    with pytest.raises(ValueError, match="--kinds lift"):
-        evaluate(Evaluate(arms=("tracker",), displaced=True, out=Out(tmp_path)))

@@ -6,6 +6,7 @@ import pytest
 from minijepa_robot.arm import interface
 from minijepa_robot.arm.dry import DryArm
 from minijepa_robot.arm.operator_stop import OperatorStop
+from tests.robot.actions import step
 
 
 class Clock:
@@ -14,13 +15,6 @@ class Clock:
 
     def __call__(self):
         return self.now
-
-
-def step(**parts):
-    action = np.zeros(7)
-    for name, value in parts.items():
-        action["x y z roll pitch yaw grip".split().index(name)] = value
-    return action
 
 
 def test_is_an_arm():

@@ -17,7 +17,8 @@ from minijepa_robot.arm.interface import ArmError
 from minijepa_robot.arm.operator_stop import OperatorStop
 from minijepa_robot.arm.server import ProtocolServer
 from tests.robot import needs
-from tests.robot.arm.timed import at_most, eventually, slow_arm, step
+from tests.robot.actions import step
+from tests.robot.arm.timed import at_most, eventually, slow_arm
 
 pytestmark = [needs.libfranka]
 LOST = 4.0  # s from the loss to its error: libfranka takes 1 s, and a stop that nobody answers 2.5 s at most

@@ -16,7 +16,8 @@ from minijepa_robot.arm.server import ProtocolServer
 from minijepa_robot.arm.view import SceneView
 from minijepa_robot.sim import gl
 from tests.robot import needs
-from tests.robot.arm.timed import at_most, eventually, slow_arm, step
+from tests.robot.actions import step
+from tests.robot.arm.timed import at_most, eventually, slow_arm
 
 pytestmark = [needs.libfranka, pytest.mark.slow]
 CUBE = (0.5, 0.06, 0.0)

@@ -5,36 +5,30 @@ import pytest
 
 from minijepa_robot.arm import interface
 from minijepa_robot.arm.limits import Limits, closedness, closes
+from tests.robot.actions import step
 
 HERE = np.array((0.475, 0.0, 0.2, 0.0, 0.0, 0.0, 0.0))
 LIMITS = Limits()
 
 
-def change(**parts):
-    action = np.zeros(7)
-    for name, value in parts.items():
-        action["x y z roll pitch yaw grip".split().index(name)] = value
-    return action
-
-
 def test_target_adds_the_action():
-    goal = LIMITS.target(HERE, HERE, change(x=0.03, y=-0.02, yaw=0.2, grip=0.25), 0.25)
+    goal = LIMITS.target(HERE, HERE, step(x=0.03, y=-0.02, yaw=0.2, grip=0.25), 0.25)
     np.testing.assert_allclose(goal, (0.505, -0.02, 0.2, 0, 0, 0.2, 0.25), atol=1e-12)
 
 
 @pytest.mark.parametrize(
     "action, error",
     [
-        (change(x=np.nan), interface.NotANumber),
-        (change(grip=np.inf), interface.NotANumber),
+        (step(x=np.nan), interface.NotANumber),
+        (step(grip=np.inf), interface.NotANumber),
         (np.zeros(6), interface.NotANumber),
-        (change(x=0.06, y=0.06, z=0.06), interface.StepTooLarge),
-        (change(roll=0.6), interface.StepTooLarge),
-        (change(z=-0.09), interface.OutsideBox),
+        (step(x=0.06, y=0.06, z=0.06), interface.StepTooLarge),
+        (step(roll=0.6), interface.StepTooLarge),
+        (step(z=-0.09), interface.OutsideBox),
     ],
 )
 def test_forbidden_actions_have_names(action, error):
-    low = HERE - change(z=0.1)
+    low = HERE - step(z=0.1)
     with pytest.raises(error) as caught:
         LIMITS.target(low, low, action, 0.25)
     assert "expected" in str(caught.value) and "got" in str(caught.value)
@@ -54,31 +48,31 @@ def test_every_side_of_the_box_holds(axis, place):
 
 
 def test_speed_counts_the_time_since_the_last_command():
-    LIMITS.target(HERE, HERE, change(x=0.08), 0.25)
+    LIMITS.target(HERE, HERE, step(x=0.08), 0.25)
     with pytest.raises(interface.TooFast, match="0.80"):
-        LIMITS.target(HERE, HERE, change(x=0.08), 0.1)
-    LIMITS.target(HERE, HERE, change(x=0.02), 0.1)
+        LIMITS.target(HERE, HERE, step(x=0.08), 0.1)
+    LIMITS.target(HERE, HERE, step(x=0.02), 0.1)
 
 
 def test_a_long_pause_is_no_licence_to_be_fast():
     slow = Limits(speed=0.2)
     with pytest.raises(interface.TooFast):
-        slow.target(HERE, HERE, change(x=0.08), 60.0)
+        slow.target(HERE, HERE, step(x=0.08), 60.0)
 
 
 def test_hand_that_does_not_follow_is_blocked():
     with pytest.raises(interface.Blocked):
-        LIMITS.target(HERE, HERE - change(x=0.17), change(), 0.25)
-    LIMITS.target(HERE, HERE - change(x=0.15), change(), 0.25)
+        LIMITS.target(HERE, HERE - step(x=0.17), step(), 0.25)
+    LIMITS.target(HERE, HERE - step(x=0.15), step(), 0.25)
     with pytest.raises(interface.Blocked):
-        LIMITS.arrived(HERE, HERE - change(x=0.07))
+        LIMITS.arrived(HERE, HERE - step(x=0.07))
     with pytest.raises(interface.Blocked):
         LIMITS.arrived(HERE, HERE + np.nan)
 
 
 def test_commanded_grip_runs_ahead_of_held_up_fingers_by_little():
-    told, measured = HERE + change(grip=1.0), HERE + change(grip=0.45)
-    assert LIMITS.target(told, measured, change(grip=-0.3), 0.25)[6] == pytest.approx(0.45)
+    told, measured = HERE + step(grip=1.0), HERE + step(grip=0.45)
+    assert LIMITS.target(told, measured, step(grip=-0.3), 0.25)[6] == pytest.approx(0.45)
 
 
 @pytest.mark.parametrize("force", [41, 0, -5.0])
@@ -102,7 +96,7 @@ def test_shortened_actions_are_allowed():
 
 
 def test_shorten_leaves_allowed_actions_alone():
-    action = change(x=0.03, z=-0.02, yaw=0.1, grip=-1)
+    action = step(x=0.03, z=-0.02, yaw=0.1, grip=-1)
     np.testing.assert_allclose(LIMITS.shorten(HERE, action), action, atol=1e-12)
 
 

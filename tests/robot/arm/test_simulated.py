@@ -8,15 +8,9 @@ from minijepa_robot.arm.operator_stop import OperatorStop
 from minijepa_robot.arm.simulated import SimulatedArm
 from minijepa_robot.sim.simulation import Simulation
 from tests.robot import needs
+from tests.robot.actions import step
 
 pytestmark = needs.simulation
-
-
-def step(**parts):
-    action = np.zeros(7)
-    for name, value in parts.items():
-        action["x y z roll pitch yaw grip".split().index(name)] = value
-    return action
 
 
 @pytest.fixture(scope="module")

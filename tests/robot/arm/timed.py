@@ -3,17 +3,8 @@
 import time
 from contextlib import contextmanager
 
-import numpy as np
-
 from minijepa_robot.arm.franka import FrankaArm
 from minijepa_robot.arm.limits import Limits
-
-
-def step(**parts):
-    action = np.zeros(7)
-    for name, value in parts.items():
-        action["x y z roll pitch yaw grip".split().index(name)] = value
-    return action
 
 
 @contextmanager

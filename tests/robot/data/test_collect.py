@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-pytest.importorskip("pyarrow", reason="episodes on disk need pyarrow: pip install 'minijepa[robot]'")
+pq = pytest.importorskip("pyarrow.parquet", reason="episodes on disk need pyarrow: pip install 'minijepa[robot]'")
 pytest.importorskip("h5py", reason="episodes on disk need h5py: pip install 'minijepa[robot]'")
 
+from minijepa_robot.data import collect as collecting  # noqa: E402
 from minijepa_robot.data.collect import Collect, collect, main, missing_shards  # noqa: E402
 from minijepa_robot.data.dataset import EpisodeClips, Slicing  # noqa: E402
 from minijepa_robot.data.episodes import EpisodeError  # noqa: E402
@@ -58,6 +60,11 @@ def test_an_episode_holds_what_the_arm_did(recorded):
         about = json.loads(found.truth.scene)
         assert about["number"] == number and sum(count for _, count in about["phases"]) == 5
         assert found.task in TASKS and (found.task == TASKS[0]) == (about["phases"][0][0] == "wander")
+
+
+def test_rows_are_numbered_through_all_shards(recorded):
+    tables = [pq.read_table(path, columns=["index"]) for path in sorted(recorded.glob("data/chunk-000/*.parquet"))]
+    assert [row for table in tables for row in table["index"].to_pylist()] == list(range(5 * 6)) and len(tables) == 3
 
 
 def test_the_side_camera_stands_where_it_is_said_to_stand(recorded):
@@ -110,11 +117,50 @@ def test_a_killed_process_loses_at_most_a_shard(recorded, tmp_path):
     assert whole == contents(recorded)
 
 
+def test_after_an_error_what_is_whole_can_be_read_and_gone_on_from(recorded, tmp_path, monkeypatch):
+    def breaks_at_3(recipe, seed, number):
+        if number == 3:
+            raise EpisodeError("broken")
+        return record(recipe, seed, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(collecting, "record", breaks_at_3)
+        with pytest.raises(EpisodeError, match="broken"):
+            collect(settings(tmp_path))
+    assert len(LeRobotEpisodes(tmp_path)) == 2 == json.loads((tmp_path / "meta/info.json").read_text())["total_episodes"]
+    assert contents(collect(settings(tmp_path))) == contents(recorded)
+
+
+def test_after_an_error_no_other_shard_is_begun(tmp_path, monkeypatch):
+    begun = []
+
+    def write_one(settings, number):
+        begun.append(number)
+        if number == 1:
+            raise EpisodeError("broken")
+        time.sleep(0.05)
+        return number
+
+    monkeypatch.setattr(collecting, "write_one", write_one)
+    monkeypatch.setattr(collecting, "ProcessPoolExecutor", ThreadPoolExecutor)  # a spawned process would not see the change
+    with pytest.raises(EpisodeError, match="broken"):
+        collect(settings(tmp_path, episodes=60, workers=1))
+    assert begun[:2] == [0, 1] and len(begun) < 20
+
+
+def test_videos_have_the_quality_that_was_asked_for(tmp_path):
+    found = LeRobotEpisodes(collect(settings(tmp_path, episodes=1, quality=28)))[0].videos["side"][np.arange(6)]
+    apart = np.abs(found.astype(int) - record(SMALL, 0, 0).videos["side"])
+    assert 0 < apart.mean() < 10
+
+
 def test_other_options_are_refused(recorded):
     with pytest.raises(EpisodeError, match="recorded with {'seed': 0}, asked for was {'seed': 1}"):
         collect(settings(recorded, seed=1))
-    with pytest.raises(EpisodeError, match="'size': 32"):
-        collect(settings(recorded, recipe=Recipe(size=64, steps=5)))
+    other_size = {"recipe": Recipe(size=64, steps=5)}
+    for changes, said in ((other_size, "'size': 32"), ({"shard": 3}, "'shard': 2"), ({"quality": 18}, "'quality': 0")):
+        with pytest.raises(EpisodeError, match=said):
+            collect(settings(recorded, **changes))
 
 
 def test_cameras_that_are_drawn_or_move():
@@ -156,8 +202,9 @@ def test_recorded_episodes_train(recorded):
 def test_bad_options_are_one_line(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="at least 1 step"):
         Recipe(steps=0)
-    with pytest.raises(ValueError, match="at least 1 episode"):
-        settings(tmp_path, episodes=0)
+    for changes in ({"episodes": 0}, {"shard": 0}, {"workers": -1}):
+        with pytest.raises(ValueError, match="at least 1 episode"):
+            settings(tmp_path, **changes)
 
     def nothing_draws():
         raise gl.NoPictures("install libegl1")

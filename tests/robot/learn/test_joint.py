@@ -19,6 +19,7 @@ from minijepa_robot.learn.joint import (
     train_joint,
 )
 from minijepa_robot.learn.world import Seen, joint_world, load_joint, save_joint
+from tests.unit.train.tiny import Stopped, stop_at
 
 
 def squares(episodes=24, frames=9, views=("side",), seed=0):
@@ -64,16 +65,8 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path):
     data = squares(6)
     whole = train_joint(config(6), data).model.state_dict()
     stopped = config(6, run=replace(config().run, folder=tmp_path))
-
-    class Stop(Exception):
-        pass
-
-    def stop(state):
-        if state.step == 4:
-            raise Stop
-
-    with pytest.raises(Stop):
-        train_joint(stopped, data, stop, every=2)
+    with pytest.raises(Stopped):
+        train_joint(stopped, data, stop_at(4), every=2)
     resumed = train_joint(stopped, data).model.state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     with pytest.raises(ValueError, match="expected the settings of the run"):

@@ -1,15 +1,12 @@
 """The environment keeps gymnasium's contract, follows its seed in every process, and refuses what it cannot do."""
 
-import hashlib
-import os
-import subprocess
-import sys
 import warnings
 
 import numpy as np
 import pytest
 
 from tests.robot import needs
+from tests.robot.sim.another_process import digests_here_and_there, run
 
 pytestmark = needs.simulation
 gymnasium = pytest.importorskip("gymnasium", reason="gymnasium not installed: pip install -e '.[robot]'")
@@ -138,13 +135,8 @@ env.close()
 
 
 def test_made_by_name_the_same_seed_gives_the_same_frames_in_another_process():
-    here = {}
-    exec(EPISODE, here)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    program = EPISODE + "print(digest.hexdigest())"
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
-    assert done.stdout.strip() == here["digest"].hexdigest(), done.stderr
-    assert done.stdout.strip() != hashlib.sha1().hexdigest()
+    here, there = digests_here_and_there(EPISODE)
+    assert here == there
 
 
 def test_other_seed_other_scene(env):
@@ -162,7 +154,6 @@ def test_importing_registers_nothing():
         "env.register(); env.register()\n"
         "assert env.ID in gymnasium.registry\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
+    done = run(program)
     assert done.returncode == 0, done.stderr
     assert ID == "minijepa/Franka-v0"

@@ -9,6 +9,7 @@ import pytest
 
 from minijepa_robot.sim import gl
 from tests.robot import needs
+from tests.robot.sim.another_process import run
 
 
 @pytest.mark.parametrize(
@@ -84,9 +85,7 @@ def test_without_gl_physics_works_and_pictures_say_what_to_install():
         "try:\n    s.picture()\n"
         "except gl.NoPictures as error:\n    print(error)\n"
     )
-    free = {key: value for key, value in os.environ.items() if key not in ("MUJOCO_GL", "PYOPENGL_PLATFORM")}
-    free["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    done = subprocess.run([sys.executable, "-c", program], env=free, capture_output=True, text=True, timeout=120)
+    done = run(program, without=("MUJOCO_GL", "PYOPENGL_PLATFORM"))
     assert "apt-get install libegl1" in done.stdout, done.stderr
 
 
@@ -100,7 +99,5 @@ def test_mujoco_imported_too_early_is_named():
         "try:\n    Simulation().picture()\n"
         "except gl.NoPictures as error:\n    print(error)\n"
     )
-    free = {key: value for key, value in os.environ.items() if key not in ("MUJOCO_GL", "PYOPENGL_PLATFORM", "DISPLAY")}
-    free["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    done = subprocess.run([sys.executable, "-c", program], env=free, capture_output=True, text=True, timeout=120)
+    done = run(program, without=("MUJOCO_GL", "PYOPENGL_PLATFORM", "DISPLAY"))
     assert "imported before minijepa_robot" in done.stdout, done.stderr

@@ -1,10 +1,5 @@
 """The simulated arm goes where it is told, grips, stays in its box, and does the same thing twice to the last bit."""
 
-import hashlib
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -13,16 +8,11 @@ from minijepa_robot.sim.kinematics import Unreachable
 from minijepa_robot.sim.scene import SIDE, WORKSPACE, Scene
 from minijepa_robot.sim.simulation import LIMITS, Simulation
 from tests.robot import needs
+from tests.robot.actions import step
+from tests.robot.sim.another_process import digests_here_and_there
 
 pytestmark = needs.simulation
 STILL = np.zeros(7)
-
-
-def step(**parts):
-    action = np.zeros(7)
-    for name, value in parts.items():
-        action["x y z roll pitch yaw grip".split().index(name)] = value
-    return action
 
 
 @pytest.fixture(scope="module")
@@ -187,13 +177,8 @@ with Simulation(Scene.random(generator), size=64) as world:
 
 
 def test_same_seed_same_frames_in_another_process():
-    space = {}
-    exec(EPISODE, space)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    program = EPISODE + "print(digest.hexdigest())"
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
-    assert done.stdout.strip() == space["digest"].hexdigest(), done.stderr
-    assert done.stdout.strip() != hashlib.sha1().hexdigest()
+    here, there = digests_here_and_there(EPISODE)
+    assert here == there
 
 
 def test_torch_actions_are_welcome(world):

@@ -15,7 +15,7 @@ from minijepa.train.processes import Processes
 from minijepa.train.recipes import RECIPES
 from minijepa.train.run import RunFolder
 from minijepa.train.schedule import LearningRate
-from tests.unit.train.tiny import tiny_config
+from tests.unit.train.tiny import Stopped, stop_at, tiny_config
 
 PARTS = ("encoder", "predictor", "teacher")
 
@@ -64,16 +64,8 @@ def test_second_phase_begins_where_the_first_ended(primary):
 def test_second_phase_resumes_bit_exactly(primary, tmp_path):
     never = pretrain(second(), start=primary)
     config = second(folder=tmp_path, save_every=2)
-
-    class Stop(Exception):
-        pass
-
-    def stop(state: State) -> None:
-        if state.step == 3:
-            raise Stop
-
-    with pytest.raises(Stop):
-        pretrain(config, watch=stop, watch_every=1, start=primary)
+    with pytest.raises(Stopped):
+        pretrain(config, watch=stop_at(3), watch_every=1, start=primary)
     steps: list[int] = []
     resumed = pretrain(config, watch=lambda state: steps.append(state.step), watch_every=1, start=primary)
     assert steps == [2, 3, 4] and same(never, resumed)

@@ -19,7 +19,7 @@ from minijepa.train.pretrain import PretrainConfig, Run, pretrain
 from minijepa.train.regularise import variance_covariance
 from minijepa.train.schedule import LearningRate
 from minijepa.train.transitions import ReachClips, Transitions, encode_episodes, frame_tokens
-from tests.unit.train.tiny import tiny_config
+from tests.unit.train.tiny import Stopped, stop_at, tiny_config
 
 GRID = (2, 2)
 
@@ -115,17 +115,9 @@ def test_sequences_too_short_are_refused():
 def test_resume_is_bit_exact_and_metrics_are_whole(tmp_path):
     known = random_transitions()
     whole = post_train(tiny(6, folder=tmp_path / "whole", log_every=2), known)
-
-    class Stop(Exception):
-        pass
-
-    def interrupt(state: State) -> None:
-        if state.step == 4:
-            raise Stop
-
     folder = tmp_path / "parts"
-    with pytest.raises(Stop):
-        post_train(tiny(6, folder=folder, save_every=3, log_every=2), known, watch=interrupt, watch_every=1)
+    with pytest.raises(Stopped):
+        post_train(tiny(6, folder=folder, save_every=3, log_every=2), known, watch=stop_at(4), watch_every=1)
     again = post_train(tiny(6, folder=folder, save_every=3, log_every=2), known)
     assert torch.equal(weights(whole), weights(again))
     rows = [list(csv.DictReader((tmp_path / name / "metrics.csv").open())) for name in ("whole", "parts")]

@@ -1,7 +1,5 @@
 """The command of post-training: its recipes, and that kills, restarts and company do not change what is learnt."""
 
-import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from minijepa.train.post_train import PostTrainConfig, post_train
 from minijepa.train.post_train_command import RECIPES, ac_vit_g, main, parse, plane
 from minijepa.train.transitions import encode_episodes
 from minijepa.train.world_model import load_world
-from tests.unit.train.test_processes import SECONDS, finish, metrics, start
+from tests.unit.train.commands import finish, kill_on_the_way, metrics, start
 
 STEPS, EPISODES = 24, 140
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -64,13 +62,7 @@ def test_two_processes_equal_one(encoder, whole, tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_run_ends_like_one_never_killed(encoder, whole, tmp_path):
-    process = start(*command(encoder, tmp_path))
-    deadline = time.monotonic() + SECONDS
-    while len(metrics(tmp_path)) < 8 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(SECONDS) == -signal.SIGKILL, "the run was over before it could be killed"
-    process.stderr.close()
+    kill_on_the_way(start(*command(encoder, tmp_path)), tmp_path)
     assert 0 < torch.load(tmp_path / "last.pt", weights_only=True)["step"] < STEPS
     assert not (tmp_path / "view.safetensors").exists()
     finish(start(*command(encoder, tmp_path)))

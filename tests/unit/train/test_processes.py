@@ -1,11 +1,6 @@
 """Kills, restarts and company do not change what is learnt."""
 
-import csv
-import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,32 +9,14 @@ import torch
 
 from minijepa.model.weights import load
 from minijepa.train.objective import pixel_loss
-from minijepa.train.pretrain import State, pretrain
+from minijepa.train.pretrain import pretrain
 from minijepa.train.processes import Processes
-from tests.unit.train.tiny import tiny_config
+from tests.unit.train.commands import SECONDS, finish, kill_on_the_way, metrics, start
+from tests.unit.train.tiny import Stopped, stop_at, tiny_config
 
 STEPS = 24
 COMMAND = ["-m", "minijepa.train.pretrain", "--optim.steps", str(STEPS), "--batch", "4", "--run.save-every", "3"]
 COMMAND += ["--run.log-every", "1", "--run.quiet", "--run.folder"]
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
-SECONDS = 240  # a subprocess that takes longer hangs
-
-
-def start(*arguments: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, *launcher, *arguments], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-
-
-def finish(process: subprocess.Popen) -> None:
-    try:
-        _, errors = process.communicate(timeout=SECONDS)
-    finally:
-        process.kill()
-    assert process.returncode == 0, errors
-
-
-def metrics(folder: Path) -> list[dict[str, str]]:
-    path = folder / "metrics.csv"
-    return list(csv.DictReader(path.open())) if path.exists() else []
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -61,13 +38,7 @@ def whole(tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 def test_killed_run_ends_like_one_never_killed(whole, tmp_path):
-    process = start(*COMMAND, str(tmp_path))
-    deadline = time.monotonic() + SECONDS
-    while len(metrics(tmp_path)) < 8 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(SECONDS) == -signal.SIGKILL, "the run was over before it could be killed"
-    process.stderr.close()
+    kill_on_the_way(start(*COMMAND, str(tmp_path)), tmp_path)
     killed_at = torch.load(tmp_path / "last.pt", weights_only=True)["step"]
     assert 0 < killed_at < STEPS and not (tmp_path / "encoder.safetensors").exists()
     finish(start(*COMMAND, str(tmp_path)))
@@ -116,16 +87,8 @@ def test_two_processes_equal_one(whole, tmp_path):
 def test_resume_in_the_same_process_is_bit_exact(tmp_path):
     config = tiny_config(steps=6, folder=tmp_path / "stopped", save_every=2)
     never = pretrain(tiny_config(steps=6))
-
-    class Stop(Exception):
-        pass
-
-    def stop(state: State) -> None:
-        if state.step == 3:
-            raise Stop
-
-    with pytest.raises(Stop):
-        pretrain(config, watch=stop, watch_every=1)
+    with pytest.raises(Stopped):
+        pretrain(config, watch=stop_at(3), watch_every=1)
     seen: list[int] = []
     state = pretrain(config, watch=lambda state: seen.append(state.step), watch_every=1)
     assert seen == [2, 3, 4, 5, 6]

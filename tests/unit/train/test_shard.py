@@ -9,7 +9,7 @@ from minijepa.model.weights import load
 from minijepa.train.pretrain import fresh_state
 from minijepa.train.processes import Processes
 from minijepa.train.shard import gathered, gathered_network, is_part, shard
-from tests.unit.train.test_processes import finish, metrics, start
+from tests.unit.train.commands import finish, metrics, start
 from tests.unit.train.tiny import tiny_config
 
 STEPS = 6
