@@ -54,7 +54,7 @@ class ArmWorld:
         """Imagine the latents after actions at poses, and all that the memory keeps.
 
         Who asks an open hand to open more gets what the arm would do: nothing. No training has seen such a pair of pose and
-        action, and a planner that may ask for it finds that the predictor then takes even large moves for none.
+        action, and what the predictor says of it leads a planner astray.
         """
         known = (feasible(action, pose) / ACTION_SCALE)[:, None], scaled_poses(pose)[:, None]
         cameras = None if self.camera is None else scaled_cameras(self.camera).expand(len(action), 1, 6)
