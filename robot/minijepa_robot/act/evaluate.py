@@ -17,7 +17,7 @@ import tyro
 from minijepa.intervals import share
 from minijepa.train.run import write_table
 from minijepa.train.world_model import load_world
-from minijepa_robot.act.films import SIDE_BY_SIDE, keep
+from minijepa_robot.act.films import FILM_SIZE, keep
 from minijepa_robot.act.play import DISPLACED, PLANNING, Arm, Played, Setting, planner, play
 from minijepa_robot.learn.world import ArmWorld, frozen_world, joint_world, load_joint
 from minijepa_robot.sim.tasks import Kind, draw_tasks
@@ -76,7 +76,7 @@ def evaluate(settings: Evaluate) -> list[Row]:
 
 def measure(settings: Evaluate, world: ArmWorld | None) -> Iterator[Row]:
     """Give one row a kind and a way of acting."""
-    film = SIDE_BY_SIDE if settings.out.films else 0
+    film = FILM_SIZE if settings.out.films else 0
     config, setting = planner(*settings.budget), Setting(DISPLACED if settings.displaced else (), film=film)
     for kind in settings.kinds:
         tasks = draw_tasks(kind, settings.episodes, "test", size=64, displaced=settings.displaced)

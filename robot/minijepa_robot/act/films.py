@@ -14,7 +14,7 @@ from minijepa_robot.act.play import Played
 from minijepa_robot.act.seeing import SIZE
 from minijepa_robot.sim.tasks import Task
 
-SIDE_BY_SIDE = 2 * SIZE  # px, side of a film's picture; the goal beside it is shown as the model sees it, enlarged
+FILM_SIZE = 2 * SIZE  # px, side of a film's picture; the goal beside it is shown as the model sees it, enlarged
 FPS = 4  # actions a second
 Row = dict[str, float | int | str]
 
@@ -28,8 +28,8 @@ def beside_goal(played: Played, task: Task) -> UInt8[Tensor, "3 f H 2*H"]:
     return torch.from_numpy(both).permute(3, 0, 1, 2).contiguous()
 
 
-def keep(folder: Path, name: str, tasks: Sequence[Task], episodes: Sequence[Played]) -> list[Row]:
-    """Write NAME_000.mp4, … and NAME.csv, which says how each episode ended and how far from the goal; return its rows."""
+def keep(folder: Path, name: str, tasks: Sequence[Task], episodes: Sequence[Played]) -> None:
+    """Write NAME_000.mp4, … and NAME.csv, which says how each episode ended and how far from the goal."""
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     for number, (task, played) in enumerate(zip(tasks, episodes)):
@@ -37,4 +37,3 @@ def keep(folder: Path, name: str, tasks: Sequence[Task], episodes: Sequence[Play
         row: Row = {"task": number, "kind": task.kind, "done": int(played.outcome.done), "outcome": played.outcome.name}
         rows.append(row | {"cm": round(100 * played.outcome.distance, 2), "ever": int(played.ever), "film": film.name})
     write_table(folder / f"{name}.csv", rows)
-    return rows

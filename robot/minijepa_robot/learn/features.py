@@ -35,9 +35,8 @@ class EpisodeRecordings:
     cut: Cut = "square"  # or "released": 1.35 times wider than high, squashed
     fps: float | int = 4  # Hz
     shard: int = 20  # episodes in a file; what a kill costs at most
-    skipped: tyro.conf.Suppress[list[str]] = field(
-        default_factory=list, repr=False, compare=False
-    )  # what could not be used here, and why
+    # what could not be used here, and why
+    skipped: tyro.conf.Suppress[list[str]] = field(default_factory=list, repr=False, compare=False)
 
     @cached_property
     def source(self) -> EpisodeSource:

@@ -44,8 +44,8 @@ class Joint:
     data: Path  # what ``minijepa_robot.data.collect`` wrote, or another data set that ``load_arrays`` opens
     folder: Path  # checkpoints, metrics, and joint.safetensors at the end
     seed: int = 0
-    steps: int = 600  # of the encoders with the predictor
-    post_steps: int = 1_500  # of the predictor alone
+    steps: int = 1_800  # of the encoders with the predictor
+    post_steps: int = 3_000  # of the predictor alone
     cameras: tuple[str, ...] = ("side", "wrist")
     extrinsics: bool = False  # True: the first camera stands elsewhere in every episode, and the model is told where
 
@@ -69,7 +69,7 @@ class Pretrain:
     data: Path
     folder: Path  # checkpoints, metrics, and encoder.safetensors at the end
     seed: int = 0
-    steps: int = 3_000
+    steps: int = 4_000
     camera: str = "side"
 
 
@@ -85,15 +85,26 @@ class Frozen:
     camera: str = "side"
 
 
-def recorded(path: Path, cameras: tuple[str, ...], size: int = 64) -> Clip:
-    """Return whole episodes as one clip; the actions are what the arm was told."""
+def recorded(path: Path, cameras: tuple[str, ...], extrinsics: bool = False, size: int = 64) -> Clip:
+    """Return whole episodes as one clip; the actions are what the arm was told.
+
+    Raises ValueError if the model is to know where the first camera stands and the data do not say so.
+    """
     arrays = load_arrays(path, cameras, size, cache=True)
-    return Clip(arrays.views, arrays.commands[:, :-1].float(), arrays.states.float(), arrays.extrinsics[cameras[0]])
+    places = arrays.extrinsics[cameras[0]]
+    unknown = int((~places.isfinite()).flatten(1).any(1).sum())
+    if extrinsics and unknown:
+        raise ValueError(
+            f"{path}: expected the place of the camera {cameras[0]} in every episode, as --extrinsics needs it, got none in "
+            f"{unknown} of {len(places)}; leave --extrinsics out, or record with minijepa_robot.data.collect"
+        )
+    return Clip(arrays.views, arrays.commands[:, :-1].float(), arrays.states.float(), places)
 
 
 def joint(settings: Joint) -> JointModel:
     """Train what ``Joint`` says, and write joint.safetensors."""
-    data, run = recorded(settings.data, settings.cameras), Run(settings.folder / "joint", settings.seed)
+    data = recorded(settings.data, settings.cameras, settings.extrinsics)
+    run = Run(settings.folder / "joint", settings.seed)
     config = JointConfig(views=settings.cameras, extrinsics=settings.extrinsics, run=run)
     rate = replace(config.optim.rate, decay=settings.steps // 2)
     config = replace(config, optim=replace(config.optim, steps=settings.steps, rate=rate))
@@ -104,7 +115,7 @@ def joint(settings: Joint) -> JointModel:
 def again(settings: Again) -> JointModel:
     """Train what ``Again`` says, and write joint.safetensors."""
     model = load_joint(settings.model)
-    data = recorded(settings.data, model.config.views)
+    data = recorded(settings.data, model.config.views, settings.extrinsics)
     return with_dynamics(model, data, settings.steps, settings.extrinsics, settings.folder, settings.seed)
 
 

@@ -71,7 +71,7 @@ def test_the_side_camera_stands_where_it_is_said_to_stand(recorded):
     from scipy.spatial.transform import Rotation
 
     place = LeRobotEpisodes(recorded)[0].extrinsics["side"]
-    assert np.allclose(place[:, :3], SIDE.position, atol=1e-5)
+    assert np.allclose(place[:, :3], SIDE.position, atol=1e-5) and np.allclose(place, SIDE.extrinsics(), atol=1e-5)
     forward = Rotation.from_euler("xyz", place[0, 3:]).apply([0, 0, 1])  # z of the camera looks at the target
     wanted = np.subtract(SIDE.target, SIDE.position)
     assert np.allclose(forward, wanted / np.linalg.norm(wanted), atol=1e-5)

@@ -27,20 +27,8 @@ def encoder(tmp_path_factory):
 
 
 def said(encoder, out, data=EPISODES):
-    return [
-        "--data",
-        str(data),
-        "--encoder",
-        str(encoder),
-        "--out",
-        str(out),
-        "--size",
-        "32",
-        "--shard",
-        "3",
-        "--precision",
-        "float32",
-    ]
+    said = f"--data {data} --encoder {encoder} --out {out} --size 32 --shard 3 --precision float32"
+    return said.split()
 
 
 def test_features_are_those_of_each_frame_of_whole_episodes(encoder, tmp_path):
