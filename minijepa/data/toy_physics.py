@@ -6,6 +6,7 @@ A clip begins (toy_start), moves (toy_motion), may break a law (toy_violations) 
 |---|---|---|---|---|
 | direction | 8 | the lead's heading in frame 0: k points 45k degrees from right towards down | every world | 2 |
 | speed | 3 | slow, middle, fast in frame 0, the same for all objects of the clip | every world | 2 |
+| last_direction | 8 | the lead's heading in the last frame, to the nearest of the eight | walls and collisions | all |
 | bounced | 2 | the lead hits a wall, or the solid bar where one stands | walls | all |
 | collision | 2 | two objects hit each other | collisions | all |
 | gravity | 2 | things fall | gravity | 3 or more |
@@ -28,7 +29,7 @@ from torch import Tensor
 
 from minijepa.data.toy_motion import Track, roll
 from minijepa.data.toy_render import draw
-from minijepa.data.toy_start import Start, hidden, select, start
+from minijepa.data.toy_start import Start, hidden, nearest_heading, select, start
 from minijepa.data.toy_violations import KINDS, break_looks, break_track, check_kind, choose_onset
 from minijepa.data.toy_world import Look, Motion, State, ToyClips, World
 
@@ -137,6 +138,8 @@ def _events(world: World, begin: Start, track: Track, late: bool = False) -> dic
 def _labels(world: World, begin: Start, track: Track) -> dict[str, Int64[Tensor, " b"]]:
     """Name what a probe can be asked, from the lawful clip."""
     labels = {"direction": begin.direction, "speed": begin.speed, "shape": begin.shape[:, 0]}
+    if world.motion.edges == "walls" and world.motion.collisions:
+        labels["last_direction"] = nearest_heading(track.velocity[:, -1, 0])
     labels |= {name: event.long() for name, event in _events(world, begin, track).items()}
     if world.motion.gravity:
         labels["gravity"] = (begin.bodies.gravity[:, 0] > 0).long()

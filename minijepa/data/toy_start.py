@@ -52,6 +52,11 @@ def headings(direction: Int64[Tensor, "..."], generator: torch.Generator) -> Flo
     return torch.stack([x * cos - y * sin, x * sin + y * cos], -1)
 
 
+def nearest_heading(velocity: Float64[Tensor, "... 2"]) -> Int64[Tensor, "..."]:
+    """Return the direction of the compass that is nearest to a velocity."""
+    return (velocity @ torch.tensor(COMPASS, dtype=torch.float64).T).argmax(-1)
+
+
 def start(world: World, clips: int, tries: int, generator: torch.Generator) -> Start:
     """Draw `tries` first frames for each of `clips` clips; the tries of a clip share speed, gravity and object count."""
     count = clips * tries
@@ -119,11 +124,13 @@ def _placed(bodies: Bodies, world: World, generator: torch.Generator) -> Bodies:
 
 
 def _bar(world: World, count: int, generator: torch.Generator) -> Float64[Tensor, "b 3"]:
-    """Draw a vertical or horizontal bar near the middle; width 0 stands for none."""
+    """Draw a vertical or horizontal bar near the middle, or put a vertical one there; width 0 stands for none."""
     if world.motion.bar == "none":
         return torch.zeros(count, 3, dtype=torch.float64)
     axis = torch.randint(0, 2, (count,), generator=generator).double()
     centre = world.size * (0.5 + 0.15 * (2 * uniform((count,), generator) - 1))
+    if world.motion.bar_place == "middle":
+        axis, centre = torch.zeros_like(axis), torch.full_like(centre, world.size / 2)
     return torch.stack([axis, centre, torch.full_like(centre, world.motion.bar_width)], 1)
 
 

@@ -24,6 +24,7 @@ class Motion:
     collisions: bool = False  # elastic, between discs of the shapes' area, mass = area; otherwise objects overlap
     bar: Literal["none", "occluder", "solid"] = "none"  # a bar across the image: things pass behind it, or bounce off
     bar_width: float = 0.0  # px
+    bar_place: Literal["drawn", "middle"] = "drawn"  # of each clip its own, upright or across; or upright in the middle of all
 
 
 @dataclass(frozen=True)

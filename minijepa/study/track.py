@@ -52,16 +52,21 @@ def probe_features(
 class ProbeTracker:
     """Probe an encoder whenever it is called and keep one row for each label and number of labelled clips."""
 
-    def __init__(self, clips: ProbeClips, names: Sequence[str], counts: Sequence[int] = (4000,)) -> None:
+    def __init__(
+        self, clips: ProbeClips, names: Sequence[str], counts: Sequence[int] = (4000,), earlier: Sequence[Row] = ()
+    ) -> None:
+        """Begin with the rows of an earlier process whose run goes on, and with its CPU seconds."""
         self.clips, self.names, self.counts = clips, names, counts
-        self.rows: list[Row] = []
-        self.started, self.paused = time.process_time(), 0.0
+        self.rows = list(earlier)
+        spent = float(self.rows[-1]["cpu_seconds"]) if self.rows else 0.0
+        self.started, self.paused = time.process_time() - spent, 0.0
 
     def record(self, step: int, encoder: VideoEncoder) -> None:
-        """Add the rows of this step; CPU seconds are those of the training alone, without the probes."""
+        """Set the rows of this step, last so far; CPU seconds are those of the training alone, without the probes."""
         now = time.process_time()
         features = {split: pooled_features(encoder, video) for split, video in self.clips.video.items()}
         facts: Row = {"step": step, "cpu_seconds": round(now - self.started - self.paused, 2)}
+        self.rows = [row for row in self.rows if int(row["step"]) < step]
         self.rows += [facts | row for row in probe_features(features, self.clips, self.names, self.counts)]
         self.paused += time.process_time() - now
 

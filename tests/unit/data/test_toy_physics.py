@@ -121,7 +121,7 @@ def test_labels_are_about_even(name):
     clips = batch(WORLDS[name], 600)
     for label, values in clips.labels.items():
         share = torch.bincount(values).double() / 600
-        if label in ("bounced", "collision", "occluded"):
+        if label in ("bounced", "collision", "occluded", "last_direction"):
             assert share.max() < 0.8, label
         else:
             assert (share * len(share)).sub(1).abs().max() < 0.35, label
@@ -145,6 +145,27 @@ def test_bounced_means_that_a_velocity_turned_at_a_wall(name):
         assert missed.sum() <= 6  # two bounces within one frame turn a velocity twice
     edge = state.radius[:, None, :1, None] * torch.tensor([1, 0.8862, 1.2533])[state.shape[..., None]] - 1e-3
     assert ((state.position >= edge) & (state.position <= 32 - edge)).all()
+
+
+def test_last_direction_is_where_the_lead_heads_in_the_end():
+    clips = batch(World.rich(), 300)
+    velocity = clips.state.velocity[:, :, 0]
+    angle = torch.atan2(velocity[..., 1], velocity[..., 0]) / (torch.pi / 4)
+    headings = angle.round().long() % 8
+    sure = (angle - angle.round()).abs() < 0.49  # away from the border of two classes
+    assert torch.equal(headings[:, -1][sure[:, -1]], clips.labels["last_direction"][sure[:, -1]]) and sure[:, -1].sum() > 280
+    changed = (clips.labels["last_direction"] != clips.labels["direction"]).double().mean()
+    assert 0.4 < changed < 0.9
+    assert all("last_direction" not in batch(WORLDS[name], 8).labels for name in ("drift", "bounce", "fall", "collide"))
+
+
+def test_a_bar_in_the_middle_stands_there_in_every_clip():
+    drawn = World.rich()
+    middle = replace(drawn, motion=replace(drawn.motion, bar_place="middle"))
+    one, two = batch(drawn, 64), batch(middle, 64)
+    assert torch.equal(two.state.bar, torch.tensor((0.0, 16.0, 4.0), dtype=torch.float64).expand(64, 3))
+    assert one.state.bar[:, 0].unique().tolist() == [0, 1] and one.state.bar[:, 1].unique().numel() > 50
+    assert torch.equal(one.labels["speed"], two.labels["speed"])
 
 
 def test_collision_changes_velocity_and_keeps_momentum_and_energy():

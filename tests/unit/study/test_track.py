@@ -5,7 +5,7 @@ import torch
 
 from minijepa.data.toy_physics import World
 from minijepa.study.track import ProbeTracker, probe_clips, raw_pixel_features
-from minijepa.train.pretrain import pretrain
+from minijepa.train.pretrain import fresh_state, pretrain
 from tests.unit.train.tiny import tiny_config
 
 SIZES = {"train": 200, "validation": 50, "test": 40}
@@ -25,6 +25,18 @@ def test_rows_of_a_run(clips):
     assert tracker.latest("speed") == tracker.rows[-1]["accuracy"]
     seconds = [row["cpu_seconds"] for row in tracker.rows]
     assert seconds == sorted(seconds)
+
+
+def test_a_run_that_goes_on_keeps_its_rows_and_its_seconds(clips):
+    encoder = fresh_state(tiny_config()).teacher
+    killed = ProbeTracker(clips, ("direction",), (100,))
+    for step in (0, 2, 4):
+        killed.record(step, encoder)
+    earlier = [row | {"cpu_seconds": "50.0"} for row in killed.rows]  # as a CSV file gives them
+    tracker = ProbeTracker(clips, ("direction",), (100,), earlier)
+    tracker.record(4, encoder)  # seen before the kill, after the checkpoint
+    assert [row["step"] for row in tracker.rows] == [0, 2, 4]
+    assert [row["cpu_seconds"] for row in tracker.rows[:2]] == ["50.0", "50.0"] and 50 <= tracker.rows[2]["cpu_seconds"] < 60
 
 
 def test_no_probe_clip_is_in_two_splits_or_in_training(clips):
