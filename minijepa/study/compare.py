@@ -36,7 +36,7 @@ WORLDS = {
     "drift_distractors": replace(World.drift(), look=replace(World.drift().look, distractors="strong")),
     "rich": STANDING,
     "rich_distractors": replace(STANDING, look=replace(STANDING.look, distractors="strong")),
-    "rich_roaming_bar": BOX,  # the bar's place is one more slow feature
+    "rich_roaming_bar": BOX,  # the same with a bar that stands elsewhere in every clip
 }
 OBJECTIVES: dict[str, Objective] = {"pixels": pixel_loss, "dense": Dense()}  # of the other arms: latent_loss
 

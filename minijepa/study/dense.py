@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from minijepa.model.encoder import VideoEncoder, gather_tokens
 from minijepa.model.predictor import MaskedPredictor
+from minijepa.model.rope import token_positions
 from minijepa.train.masks import Grid, Masks
 
 
@@ -48,10 +49,11 @@ class Dense:
             ids = torch.cat((mask.targets, mask.context), dim=1) if self.visible else mask.targets
             predictions = predictor(encoder(video, mask.context), mask.context, ids, grid)
             error = (predictions - gather_tokens(targets, ids)).abs().mean(-1)
-            hidden, seen = error.split((mask.targets.shape[1], ids.shape[1] - mask.targets.shape[1]), dim=1)
-            losses.append(hidden.mean())
+            hidden, seen = error.tensor_split([mask.targets.shape[1]], dim=1)
+            loss = hidden.mean()
             if self.visible:
-                losses[-1] = losses[-1] + self.visible * (seen * nearness(mask, grid)).mean()
+                loss = loss + self.visible * (seen * nearness(mask, grid)).mean()
+            losses.append(loss)
         return torch.stack(losses).mean()
 
 
@@ -63,11 +65,5 @@ def deep_targets(teacher: VideoEncoder, video: Float[Tensor, "b c f H W"], layer
 
 def nearness(mask: Masks, grid: Grid) -> Float[Tensor, "b k"]:
     """Weigh each visible token by 1 / sqrt(distance to the nearest hidden token), in steps of the grid (t, h, w)."""
-    apart = torch.cdist(places(mask.context, grid), places(mask.targets, grid))
-    return apart.amin(-1).rsqrt()
-
-
-def places(ids: Int[Tensor, "b k"], grid: Grid) -> Float[Tensor, "b k 3"]:
-    """Return time, row and column of raster ids."""
-    _, h, w = grid
-    return torch.stack((ids // (h * w), ids // w % h, ids % w), dim=-1).float()
+    seen, hidden = (token_positions(ids, grid).movedim(0, -1).float() for ids in mask)
+    return torch.cdist(seen, hidden).amin(-1).rsqrt()
